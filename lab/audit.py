@@ -1,0 +1,36 @@
+"""What an API server was asked, from its audit log."""
+
+import datetime
+import json
+
+
+def requests(path, user_agent=None, since=None):
+    """The requests in the audit log `path`, oldest first, one event (a dict) each.
+
+    A watch counts from its first answer, everything else when it has been answered.
+    `user_agent`: only requests whose user agent contains this text. `since`: only
+    requests received at or after this aware datetime.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    events = (json.loads(line) for line in lines if line.endswith("}"))
+    return [
+        event
+        for event in events
+        if event["stage"] == ("ResponseStarted" if event["verb"] == "watch" else "ResponseComplete")
+        and (user_agent is None or user_agent in event.get("userAgent", ""))
+        and (since is None or event["requestReceivedTimestamp"] >= _stamp(since))
+    ]
+
+
+def contains(path, uri):
+    """Whether the audit log `path` holds an answered request for exactly `uri`."""
+    needle = f'"requestURI":"{uri}"'
+    return path.exists() and needle in path.read_text()
+
+
+def _stamp(moment):
+    utc = moment.astimezone(datetime.timezone.utc)
+    return utc.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,162 @@
+"""`python -m lab`: the lab for people."""
+
+import argparse
+import os
+import sys
+import time
+
+from lab.binary import build
+from lab.errors import LabError
+from lab.failures import FAILURES
+from lab.lab import NAMES, Lab
+
+
+def main(arguments=None):
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(Lab(options.dir), options)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="Real Kubernetes control planes on this machine."
+    )
+    parser.add_argument("--dir", default=".lab", help="folder of the lab (default: %(default)s)")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    def verb(run, text, *positional, nargs=None):
+        # --dir is understood on both sides of the verb.
+        sub = verbs.add_parser(run.__name__.strip("_"), help=text, description=text)
+        sub.add_argument("--dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        for name in positional:
+            sub.add_argument(name, nargs=nargs)
+        sub.set_defaults(run=run)
+        return sub
+
+    up = verb(_up, "start clusters; those that run are kept", "names", nargs="*")
+    up.add_argument("--nodes", type=int, default=3, metavar="N", help="KWOK nodes (default: 3)")
+    _add_zones(up)
+    up.add_argument(
+        "--no-controllers", action="store_true", help="API server only: a status stays as set"
+    )
+    verb(_down, "end clusters and remove their data", "names", nargs="*")
+    verb(_status, "what runs")
+    nodes = verb(_nodes, "add KWOK nodes", "cluster")
+    nodes.add_argument("--count", type=int, default=1, metavar="N")
+    _add_zones(nodes)
+    fail = verb(_fail, "let new pods of a selector fail", "cluster")
+    fail.add_argument("--selector", required=True, type=_selector, metavar="KEY=VALUE,...")
+    fail.add_argument("--with", required=True, dest="failure", choices=FAILURES)
+    fail.add_argument("--namespace")
+    heal = verb(_heal, "let new pods be healthy again", "cluster")
+    heal.add_argument("--selector", type=_selector, metavar="KEY=VALUE,...", help="default: all")
+    verb(_stop, "stop one component of a cluster", "cluster", "component")
+    verb(_start, "start one component again", "cluster", "component")
+    kubectl = verb(_kubectl, "the lab's kubectl")
+    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    verb(_build, "build the Kubernetes binary, if the cache has none")
+    return parser
+
+
+def _add_zones(parser):
+    parser.add_argument(
+        "--zones",
+        type=lambda text: text.split(","),
+        default=["a", "b", "c"],
+        metavar="A,B,...",
+        help="zones of the nodes, in turn (default: a,b,c)",
+    )
+
+
+def _selector(text):
+    pairs = [part.split("=", 1) for part in text.split(",")]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise argparse.ArgumentTypeError(f'"{text}" is not of the form KEY=VALUE,KEY=VALUE')
+    return dict(pairs)
+
+
+def _up(lab, options):
+    names = options.names or NAMES
+    started = time.monotonic()
+    build()
+    clusters = lab.up(names, options.nodes, options.zones, not options.no_controllers)
+    for cluster in clusters:
+        print(f"{cluster.name:12} {cluster.server}  {_node_words(cluster)}")
+    kubeconfig = os.path.relpath(lab.kubeconfig)
+    print(f"ready after {time.monotonic() - started:.0f} s; the kubeconfig is {kubeconfig}")
+    print(f"next: export KUBECONFIG=$PWD/{kubeconfig}    (take it down: python -m lab down)")
+
+
+def _down(lab, options):
+    unknown = set(options.names) - set(lab.names)
+    if unknown:
+        raise LabError(f"No cluster {', '.join(sorted(unknown))} here; {_what_runs(lab)}.")
+    names = lab.down(options.names or None)
+    print(f"taken down: {', '.join(names) or 'nothing, for nothing ran'}")
+
+
+def _status(lab, _options):
+    if not lab.names:
+        print("no clusters; start some with: python -m lab up")
+    for name in lab.names:
+        cluster = lab.cluster(name)
+        print(f"{name}  {cluster.server}  {_node_words(cluster)}")
+        for component, process in cluster.processes().items():
+            pid, uptime = process.pid, process.uptime
+            print(f"  {component:24}", f"pid {pid}, up {uptime:.0f} s" if pid else "stopped")
+
+
+def _nodes(lab, options):
+    print(*lab.cluster(options.cluster).add_nodes(options.count, options.zones))
+
+
+def _fail(lab, options):
+    lab.cluster(options.cluster).fail(options.selector, options.failure, options.namespace)
+    print(f"new pods of {_words(options.selector)} fail with {options.failure}")
+
+
+def _heal(lab, options):
+    lab.cluster(options.cluster).heal(options.selector)
+    what = _words(options.selector) if options.selector else "any labels"
+    print(f"new pods of {what} are healthy; those that fail already must be replaced")
+
+
+def _stop(lab, options):
+    lab.cluster(options.cluster).stop(options.component)
+
+
+def _start(lab, options):
+    lab.cluster(options.cluster).start(options.component)
+
+
+def _kubectl(lab, options):
+    os.environ["KUBECONFIG"] = str(lab.kubeconfig)
+    os.execv(lab.binary, [str(lab.binary), "kubectl", *options.arguments])
+
+
+def _build(lab, _options):
+    print(lab.binary)
+
+
+def _words(selector):
+    return ",".join(f"{key}={value}" for key, value in selector.items())
+
+
+def _node_words(cluster):
+    if not cluster.controllers:
+        return "no controllers"
+    try:
+        return f"{len(cluster.node_names())} nodes"
+    except LabError:
+        return "API server does not answer"
+
+
+def _what_runs(lab):
+    return f"there is {', '.join(lab.names)}" if lab.names else "nothing runs"

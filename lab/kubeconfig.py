@@ -1,0 +1,88 @@
+"""Kubeconfig files: one entry per cluster, merged under a lock, readable by the owner only."""
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+
+import yaml
+
+from lab.lock import locked
+
+_LISTS = ("clusters", "users", "contexts")
+
+
+def entry(name, server, authority, user):
+    """A kubeconfig with one cluster, user and context, all called `name`.
+
+    `authority` is the path of the CA certificate; `user` is the credential part, as made
+    by `certificate_user` or `token_user`.
+    """
+    cluster = {"server": server, "certificate-authority-data": _data(authority)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
+def certificate_user(certificate, key):
+    """Credentials of a client certificate; both arguments are paths."""
+    return {"client-certificate-data": _data(certificate), "client-key-data": _data(key)}
+
+
+def token_user(token):
+    """Credentials of a bearer token."""
+    return {"token": token}
+
+
+def write(path, config):
+    """Write a whole kubeconfig to `path`, mode 0600, all at once."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+    with os.fdopen(descriptor, "w") as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    os.replace(temporary, path)
+    return path
+
+
+def merge(path, config, lock):
+    """Put the entries of `config` into the file `path`; others of the same name go."""
+    with locked(lock):
+        merged = _read(path)
+        for key in _LISTS:
+            names = {item["name"] for item in config[key]}
+            kept = [item for item in merged[key] if item["name"] not in names]
+            merged[key] = sorted(kept + config[key], key=lambda item: item["name"])
+        merged["current-context"] = merged["current-context"] or config["current-context"]
+        write(path, merged)
+
+
+def remove(path, name, lock):
+    """Take the entries called `name` out of the file `path`; the last one takes the file along."""
+    with locked(lock):
+        config = _read(path)
+        for key in _LISTS:
+            config[key] = [item for item in config[key] if item["name"] != name]
+        if not config["contexts"]:
+            Path(path).unlink(missing_ok=True)
+            return
+        if config["current-context"] == name:
+            config["current-context"] = config["contexts"][0]["name"]
+        write(path, config)
+
+
+def _read(path):
+    try:
+        return yaml.safe_load(Path(path).read_text())
+    except FileNotFoundError:
+        empty = {"apiVersion": "v1", "kind": "Config", "current-context": ""}
+        return empty | {key: [] for key in _LISTS}
+
+
+def _data(path):
+    return base64.b64encode(Path(path).read_bytes()).decode()

@@ -1,0 +1,18 @@
+"""File locks between processes and threads that share a lab or the binary cache."""
+
+import contextlib
+import fcntl
+
+
+@contextlib.contextmanager
+def locked(path):
+    """Hold an exclusive lock on the file `path` (created if missing) and yield the open file.
+
+    The lock belongs to the open file: a child process that inherits it holds the lock
+    too, until it closes it. Lock files are never removed, for a waiter would then hold
+    a lock nobody else can see.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file

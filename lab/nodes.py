@@ -1,0 +1,62 @@
+"""Nodes that KWOK plays: no machine behind them, but real scheduling onto them."""
+
+import itertools
+
+ALLOCATABLE = {"cpu": "64", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti"}
+
+
+def add_nodes(api, count, zones):
+    """Create `count` nodes, spread over `zones` in turn; names go on from the highest number.
+
+    Returns the names.
+    """
+    first = 1 + max((_number(name) for name in node_names(api)), default=0)
+    names = [f"node-{number}" for number in range(first, first + count)]
+    for name, zone in zip(names, itertools.cycle(zones)):
+        api.request("POST", "/api/v1/nodes", _node(name, zone))
+    return names
+
+
+def node_names(api):
+    """The names of all nodes."""
+    return [node["metadata"]["name"] for node in _nodes(api)]
+
+
+def all_ready(api):
+    """Whether every node says it is ready, and may be scheduled onto."""
+    return all(
+        not node["spec"].get("taints")
+        and {"Ready": "True"}.items() <= _conditions(node).items()
+        for node in _nodes(api)
+    )
+
+
+def _nodes(api):
+    return api.request("GET", "/api/v1/nodes")["items"]
+
+
+def _conditions(node):
+    return {item["type"]: item["status"] for item in node["status"].get("conditions", ())}
+
+
+def _number(name):
+    digits = name.removeprefix("node-")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _node(name, zone):
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "labels": {
+                "kubernetes.io/arch": "amd64",
+                "kubernetes.io/hostname": name,
+                "kubernetes.io/os": "linux",
+                "topology.kubernetes.io/zone": zone,
+            },
+        },
+        "status": {"allocatable": ALLOCATABLE, "capacity": ALLOCATABLE},
+    }

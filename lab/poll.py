@@ -1,0 +1,20 @@
+"""Waiting for something to become true."""
+
+import time
+
+from lab.errors import LabError
+
+
+def wait_until(condition, what, timeout=60.0, interval=0.05):
+    """Call `condition` until it returns something true, and return that.
+
+    After `timeout` seconds raises LabError, which says it waited for `what`.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise LabError(f"Waited {timeout:.0f} s in vain for {what}.")
+        time.sleep(interval)
