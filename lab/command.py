@@ -13,7 +13,11 @@ from lab.lab import NAMES, Lab
 
 def main(arguments=None):
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Whatever follows `kubectl` is for kubectl, options too.
+    end = arguments.index("kubectl") + 1 if "kubectl" in arguments else len(arguments)
+    options = _parser().parse_args(arguments[:end])
+    options.kubectl = arguments[end:]
     try:
         options.run(Lab(options.dir), options)
     except LabError as error:
@@ -59,8 +63,7 @@ def _parser():
     heal.add_argument("--selector", type=_selector, metavar="KEY=VALUE,...", help="default: all")
     verb(_stop, "stop one component of a cluster", "cluster", "component")
     verb(_start, "start one component again", "cluster", "component")
-    kubectl = verb(_kubectl, "the lab's kubectl")
-    kubectl.add_argument("arguments", nargs=argparse.REMAINDER)
+    verb(_kubectl, "the lab's kubectl, with the lab's kubeconfig; give --dir before this verb")
     verb(_build, "build the Kubernetes binary, if the cache has none")
     return parser
 
@@ -138,7 +141,7 @@ def _start(lab, options):
 
 def _kubectl(lab, options):
     os.environ["KUBECONFIG"] = str(lab.kubeconfig)
-    os.execv(lab.binary, [str(lab.binary), "kubectl", *options.arguments])
+    os.execv(lab.binary, [str(lab.binary), "kubectl", *options.kubectl])
 
 
 def _build(lab, _options):
