@@ -1,0 +1,23 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What goes wrong in a schedule: always something that a person wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ScheduleError(Exception):
+    """One clear sentence: what was written, what is wrong with it, what to write instead."""
+
+
+class PlanError(ScheduleError):
+    """Everything that is wrong with a plan or a window, found in one reading.
+
+    `errors` holds one sentence for each finding, each starting with the path of what it is about:
+    `restart_plan.workloads[2].after: no workload "cach"; did you mean "cache"?`
+    """
+
+    def __init__(self, errors: Iterable[str]):
+        self.errors = list(errors)
+        super().__init__("\n".join(self.errors))

@@ -1,0 +1,163 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What may start now: order, limits on parallelism, staggering, and what a failure holds back.
+
+Pace knows names and numbers only: neither clusters nor clocks. Time is any number of seconds that grows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+
+@dataclass(frozen=True)
+class Group:
+    """The members that belong to one entry of a plan; they start when the groups in `after` are complete."""
+
+    id: str
+    members: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    max_parallel: int | None = None
+    stagger: float = 0
+
+
+class Pace:
+    """Decides which members may start; the caller starts them, and says so with started() and ended().
+
+    The groups' order is checked before (graph.check). max_parallel None is no limit, stagger is the least number of
+    seconds between two starts; both hold over all groups here, and a group's own hold within the group.
+    A group is complete when all its members ended well; a bad member keeps everything that depends on its group from
+    starting. With stop_on_failure nothing new starts once more than failure_budget members ended badly.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Group],
+        max_parallel: int | None = None,
+        stagger: float = 0,
+        failure_budget: int = 0,
+        stop_on_failure: bool = True,
+    ):
+        self._groups = {group.id: group for group in groups}
+        self._group_of = {member: group for group in groups for member in group.members}
+        if len(self._group_of) != sum(len(group.members) for group in groups):
+            raise ValueError("a member belongs to two groups")
+        self._max_parallel = max_parallel
+        self._stagger = stagger
+        self._failure_budget = failure_budget
+        self._stop_on_failure = stop_on_failure
+        # Dicts with None are sets that keep the written order.
+        self._waiting = {group.id: dict.fromkeys(group.members) for group in groups}
+        self._running = {group.id: set() for group in groups}
+        self._bad: dict[str, list[str]] = {group.id: [] for group in groups}
+        self._last_start: dict[str | None, float] = {}  # by group; None is the whole run
+        self._stopped: str | None = None
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The members that are started and not ended."""
+        return frozenset().union(*self._running.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing runs and nothing can start any more."""
+        if any(self._running.values()):
+            return False
+        waiting = [self._groups[group] for group, members in self._waiting.items() if members]
+        return self._stopped is not None or all(self._held_back(group) for group in waiting)
+
+    def due(self, now: float) -> list[str]:
+        """The members that may all start now, in the order of the groups and, within them, of the members."""
+        if self._stopped is not None:
+            return []
+        result: list[str] = []
+        places = self._places(None, self._max_parallel, self._stagger, len(self.running), now)
+        for group in self._groups.values():
+            if places <= len(result):
+                break
+            if all(self._complete(needed) for needed in group.after):
+                running = len(self._running[group.id])
+                own = self._places(group.id, group.max_parallel, group.stagger, running, now)
+                result += islice(self._waiting[group.id], min(own, places - len(result)))
+        return result
+
+    def _places(self, scope: str | None, limit: int | None, stagger: float, running: int, now: float) -> int:
+        """How many more may start now in a group, or with None in the whole run."""
+        places = len(self._group_of) if limit is None else max(limit - running, 0)
+        if not stagger:
+            return places
+        too_early = scope in self._last_start and now < self._last_start[scope] + stagger
+        return 0 if too_early else min(places, 1)
+
+    def next_due(self, now: float) -> float | None:
+        """The first time, now or later, at which something is due if nothing else happens; None when there is none."""
+        staggers = {None: self._stagger, **{group.id: group.stagger for group in self._groups.values()}}
+        ends_of_pauses = {start + staggers[scope] for scope, start in self._last_start.items()}
+        for moment in sorted({now, *(end for end in ends_of_pauses if end > now)}):
+            if self.due(moment):
+                return moment
+        return None
+
+    def started(self, member: str, now: float) -> None:
+        """The caller has started this member."""
+        group = self._group_of[member]
+        del self._waiting[group.id][member]
+        self._running[group.id].add(member)
+        self._last_start[None] = self._last_start[group.id] = now
+
+    def ended(self, member: str, now: float, good: bool) -> None:
+        """This member ended; also one that never started here (done by an earlier attempt, or refused)."""
+        group = self._group_of[member]
+        self._waiting[group.id].pop(member, None)
+        self._running[group.id].discard(member)
+        if good:
+            return
+        self._bad[group.id].append(member)
+        bad = [name for names in self._bad.values() for name in names]
+        if self._stop_on_failure and len(bad) > self._failure_budget:
+            self.stop(f"stopped: {_listed(bad)} failed, and failure_budget is {self._failure_budget}")
+
+    def stop(self, reason: str) -> None:
+        """Nothing new starts any more; the first reason stays."""
+        self._stopped = self._stopped or reason
+
+    def waiting_for(self) -> dict[str, str]:
+        """Why each member that has not started has not."""
+        return {
+            member: self._reason(self._groups[group]) for group, members in self._waiting.items() for member in members
+        }
+
+    def _complete(self, group: str) -> bool:
+        return not (self._waiting[group] or self._running[group] or self._bad[group])
+
+    def _held_back(self, group: Group) -> str | None:
+        """Why this group can never start, by the nearest failure among what it depends on; None when it can."""
+        ways = deque((needed, needed) for needed in group.after)  # what it needs itself, and what that leads to
+        seen = set(group.after)
+        while ways:
+            needed, origin = ways.popleft()
+            if self._bad[origin]:
+                through = f'"{needed}", held back by "{origin}"' if origin != needed else f'"{needed}"'
+                return f"needs {through}, of which {_listed(self._bad[origin])} failed"
+            further = [way for way in self._groups[origin].after if way not in seen]
+            seen.update(further)
+            ways.extend((needed, way) for way in further)
+        return None
+
+    def _reason(self, group: Group) -> str:
+        held_back = self._held_back(group) or self._stopped
+        if held_back:
+            return held_back
+        for needed in group.after:
+            if not self._complete(needed):
+                return f'needs "{needed}", which is not complete yet'
+        return "waits for its turn"
+
+
+def _listed(names: Sequence[str], most: int = 3) -> str:
+    """ "a, b, c and 4 more"."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,156 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A maintenance window: when it is open, when it opens next, and why it is closed.
+
+The days are those on which the window starts, so Friday 22:00 to 04:00 covers Saturday 02:00. Local times become
+instants in one place, _instant(), with the rule of RFC 5545 (3.3.5) for daylight saving: a local time that does not
+exist is the instant it would have been by the clock before the change. Of a local time that exists twice, a window
+starts at the first and ends at the second, so that the repeated hour never makes it shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule.days import SHORT, WHOLE_DAY, Freeze, Hours
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import read
+
+HORIZON_DAYS = 400  # how far ahead is looked: a year and a freeze
+EVERY_DAY = frozenset(range(7))
+Span = tuple[datetime, datetime]  # from, until: both in UTC, the end not included
+
+
+@dataclass(frozen=True)
+class Window:
+    """Days (0 is Monday) on which it starts, hours, the zone of both, and freezes in which it stays closed.
+
+    All instants that come in are aware. Those that go out are in the window's zone.
+    """
+
+    zone: ZoneInfo
+    days: frozenset[int] = EVERY_DAY
+    hours: tuple[Hours, ...] = (WHOLE_DAY,)
+    freezes: tuple[Freeze, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: object, root: str = "window") -> Window:
+        """The window that a person wrote. Raises PlanError with everything that is wrong with it."""
+        errors: list[str] = []
+        window = cls.from_values(read("window", data, root, errors), root, errors)
+        if errors:
+            raise PlanError(errors)
+        return window
+
+    @classmethod
+    def from_values(cls, values: Mapping | None, root: str, errors: list[str]) -> Window | None:
+        """The window of values that are read already; None, with `errors` longer or already not empty, when wrong."""
+        if values is not None and all(values.get(key, ()) == () for key in ("days", "hours", "freezes")):
+            errors.append(f"{root}: never closes; give days, hours or freezes, or leave the window out")
+        if errors:
+            return None
+        return cls(
+            zone=values["timezone"],
+            days=frozenset(values.get("days", EVERY_DAY)),
+            hours=values.get("hours", (WHOLE_DAY,)),
+            freezes=values.get("freezes", ()),
+        )
+
+    def __str__(self) -> str:
+        days = ", ".join(SHORT[day] for day in sorted(self.days)) if self.days != EVERY_DAY else "every day"
+        return f"{days} {', '.join(str(hours) for hours in self.hours)} {self.zone.key}"
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether the window is open at this instant."""
+        at = _utc(at)
+        return self._freeze(at) is None and any(start <= at < end for start, end in self._spans(at))
+
+    def opens(self, at: datetime) -> datetime | None:
+        """The first instant, at or after this one, at which the window is open; None when not within 400 days."""
+        moment = _utc(at)
+        horizon = moment + timedelta(days=HORIZON_DAYS)
+        while moment <= horizon:
+            freeze = self._freeze(moment)
+            if freeze:
+                moment = self._frozen(freeze)[1]
+            elif self.is_open(moment):
+                return moment.astimezone(self.zone)
+            else:
+                starts = (start for start, _end in self._spans(moment) if start > moment)
+                moment = min(starts, default=moment + timedelta(days=7))
+        return None
+
+    def closes(self, at: datetime) -> datetime | None:
+        """The first instant, at or after this one, at which the window is closed; None when not within 400 days."""
+        moment = _utc(at)
+        horizon = moment + timedelta(days=HORIZON_DAYS)
+        while self.is_open(moment):
+            ends = [end for start, end in self._spans(moment) if start <= moment < end]
+            freezes = [start for start, _end in map(self._frozen, self.freezes) if start > moment]
+            moment = min([max(ends), *freezes])
+            if moment > horizon:
+                return None
+        return moment.astimezone(self.zone)
+
+    def explain(self, at: datetime) -> str:
+        """A sentence: whether the window is open, and when that changes."""
+        freeze = self._freeze(_utc(at))
+        if self.is_open(at):
+            place, verb, change = f"inside the window {self}", "closes", self.closes(at)
+        elif freeze:
+            place, verb, change = f"frozen ({freeze}) in the window {self}", "opens", self.opens(at)
+        else:
+            place, verb, change = f"outside the window {self}", "opens", self.opens(at)
+        if change is None:
+            return f"{place}; it {verb} not within {HORIZON_DAYS} days"
+        seconds = (_utc(change) - _utc(at)).total_seconds()
+        left = duration.text(seconds if seconds < 60 else seconds // 60 * 60)
+        return f"{place}; {verb} {change:%a %Y-%m-%d %H:%M %Z} (in {left})"
+
+    def _spans(self, near: datetime) -> Iterator[Span]:
+        """The open times, freezes aside, of windows that start from two days before to eight days after `near`.
+
+        Two days, as the longest hours end a day after their start and a zone may skip a whole date (Samoa, 2011);
+        eight, so that each day of the week that is to come is among them.
+        """
+        today = near.astimezone(self.zone).date()
+        for offset in range(-2, 9):
+            day = today + timedelta(days=offset)
+            if day.weekday() in self.days:
+                for hours in self.hours:
+                    start = _instant(self.zone, day, hours.start, last=False)
+                    end = _instant(self.zone, day, hours.end, last=True)
+                    # A start that the spring change moved past the end leaves nothing.
+                    if start < end:
+                        yield start, end
+
+    def _freeze(self, at: datetime) -> Freeze | None:
+        for freeze in self.freezes:
+            start, end = self._frozen(freeze)
+            if start <= at < end:
+                return freeze
+        return None
+
+    def _frozen(self, freeze: Freeze) -> Span:
+        if isinstance(freeze.start, datetime):
+            return _utc(freeze.start), _utc(freeze.end)
+        day_after = freeze.end + timedelta(days=1)
+        return _instant(self.zone, freeze.start, 0, last=False), _instant(self.zone, day_after, 0, last=True)
+
+
+def _utc(at: datetime) -> datetime:
+    """Instants are compared and added to in UTC only: within one zone Python compares clocks, not instants."""
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone")
+    return at.astimezone(timezone.utc)
+
+
+def _instant(zone: ZoneInfo, day: date, minutes: int, last: bool) -> datetime:
+    """The instant of a local time; see the top of this file for those that do not exist or exist twice."""
+    local = datetime.combine(day, time()) + timedelta(minutes=minutes)
+    first, second = (_utc(local.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    return max(first, second) if last else first
