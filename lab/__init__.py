@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Real Kubernetes control planes on a bare machine: for the demo, the tests and the benchmarks.
 
 Use `python -m lab` from a shell and `Lab` from Python.

@@ -1,7 +1,11 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What an API server was asked, from its audit log."""
 
 import datetime
 import json
+
+LAB_USER = "restartx-lab:lab"  # as whom the lab's Python asks; never counted
 
 
 def requests(path, user_agent=None, since=None):
@@ -20,6 +24,7 @@ def requests(path, user_agent=None, since=None):
         event
         for event in events
         if event["stage"] == ("ResponseStarted" if event["verb"] == "watch" else "ResponseComplete")
+        and event["user"].get("username") != LAB_USER
         and (user_agent is None or user_agent in event.get("userAgent", ""))
         and (since is None or event["requestReceivedTimestamp"] >= _stamp(since))
     ]

@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keys and certificates of one cluster, all signed by its own authority."""
 
 import datetime
@@ -42,9 +44,9 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         validity = -datetime.timedelta(hours=1) if expired else _DAY * 365
         usage = ExtendedKeyUsageOID.SERVER_AUTH if hosts else ExtendedKeyUsageOID.CLIENT_AUTH
-        builder = _builder(
-            _name(user, groups), self._certificate.subject, key.public_key(), validity
-        ).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        builder = _builder(_name(user, groups), self._certificate.subject, key.public_key(), validity).add_extension(
+            x509.ExtendedKeyUsage([usage]), critical=False
+        )
         if hosts:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False

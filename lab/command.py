@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """`python -m lab`: the lab for people."""
 
 import argparse
@@ -47,9 +49,7 @@ def _parser():
     up = verb(_up, "start clusters; those that run are kept", "names", nargs="*")
     up.add_argument("--nodes", type=int, default=3, metavar="N", help="KWOK nodes (default: 3)")
     _add_zones(up)
-    up.add_argument(
-        "--no-controllers", action="store_true", help="API server only: a status stays as set"
-    )
+    up.add_argument("--no-controllers", action="store_true", help="API server only: a status stays as set")
     verb(_down, "end clusters and remove their data", "names", nargs="*")
     verb(_status, "what runs")
     nodes = verb(_nodes, "add KWOK nodes", "cluster")
@@ -92,9 +92,10 @@ def _up(lab, options):
     clusters = lab.up(names, options.nodes, options.zones, not options.no_controllers)
     for cluster in clusters:
         print(f"{cluster.name:12} {cluster.server}  {_node_words(cluster)}")
-    kubeconfig = os.path.relpath(lab.kubeconfig)
-    print(f"ready after {time.monotonic() - started:.0f} s; the kubeconfig is {kubeconfig}")
-    print(f"next: export KUBECONFIG=$PWD/{kubeconfig}    (take it down: python -m lab down)")
+    here = lab.kubeconfig.is_relative_to(os.getcwd())
+    kubeconfig = f"$PWD/{os.path.relpath(lab.kubeconfig)}" if here else lab.kubeconfig
+    print(f"ready after {time.monotonic() - started:.0f} s")
+    print(f"next: export KUBECONFIG={kubeconfig}    (take it down: python -m lab down)")
 
 
 def _down(lab, options):

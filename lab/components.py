@@ -1,6 +1,9 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which programs make a cluster, and how each is called."""
 
 from lab import kubeconfig
+from lab.audit import LAB_USER
 from lab.stages import write_stages
 
 # The order of starting: each needs those before it.
@@ -8,8 +11,8 @@ CONTROL_PLANE = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 # Seconds between SIGTERM and SIGKILL. The controller manager ignores SIGTERM for as
-# long as it cannot reach its API server.
-PATIENCE = {"kube-controller-manager": 3}
+# long as it cannot reach its API server, and etcd waits for its clients.
+PATIENCE = {"kube-controller-manager": 3, "etcd": 3}
 
 PORTS = ("etcd", "etcd-peer", "kube-apiserver")
 
@@ -23,7 +26,7 @@ _USERS = {
     "kube-controller-manager": ("system:kube-controller-manager", ()),
     "kube-scheduler": ("system:kube-scheduler", ()),
     "kwok": ("restartx-lab:kwok", ("system:masters",)),
-    "lab": ("restartx-lab:lab", ("system:masters",)),
+    "lab": (LAB_USER, ("system:masters",)),
     "admin": ("admin", ("system:masters",)),
 }
 
@@ -127,8 +130,10 @@ def _kwok(cluster, directory):
         f"--kubeconfig={directory}/kwok.kubeconfig",
         f"--config={directory}/stages.yaml",
         "--manage-all-nodes=true",
+        "--node-lease-duration-seconds=40",  # a kubelet's; KWOK's own default is no lease at all
         f"--cidr={_POD_RANGE}",
         "--node-ip=127.0.0.1",
+        "--v=WARN",  # else a line for every pod that changes
     ]
 
 

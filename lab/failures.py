@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Failures on demand: from now on, new pods that match a selector fail."""
 
 import hashlib
@@ -130,6 +132,4 @@ def _end(api, name, selector):
         except ApiError as error:
             if error.code != 404:
                 raise
-    wait_until(
-        lambda: not _tried(api, name, selector), "the API server to stop failing new pods"
-    )
+    wait_until(lambda: not _tried(api, name, selector), "the API server to stop failing new pods")

@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Kubeconfig files: one entry per cluster, merged under a lock, readable by the owner only."""
 
 import base64

@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A lab: named clusters in one folder, with one kubeconfig."""
 
 import os
@@ -46,9 +48,7 @@ class Lab:
 
     def cluster(self, name):
         """The Cluster called `name`, running or not."""
-        return Cluster(
-            name, self.directory / "clusters" / name, self._lock(f"cluster-{name}"), self.kubeconfig
-        )
+        return Cluster(name, self.directory / "clusters" / name, self._lock(f"cluster-{name}"), self.kubeconfig)
 
     def up(self, names=NAMES, nodes=3, zones=("a", "b", "c"), controllers=True):
         """Start the clusters `names`, all at once, and return them when they are ready to use.
@@ -61,9 +61,7 @@ class Lab:
             _check_name(name)
         build()
         with ThreadPoolExecutor() as pool:
-            return list(
-                pool.map(lambda name: self._up(name, nodes, tuple(zones), controllers), names)
-            )
+            return list(pool.map(lambda name: self._up(name, nodes, tuple(zones), controllers), names))
 
     def down(self, names=None):
         """End the clusters `names`, by default all, with their data; returns the names."""

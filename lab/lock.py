@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """File locks between processes and threads that share a lab or the binary cache."""
 
 import contextlib

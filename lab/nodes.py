@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Nodes that KWOK plays: no machine behind them, but real scheduling onto them."""
 
 import itertools
@@ -25,8 +27,7 @@ def node_names(api):
 def all_ready(api):
     """Whether every node says it is ready, and may be scheduled onto."""
     return all(
-        not node["spec"].get("taints")
-        and {"Ready": "True"}.items() <= _conditions(node).items()
+        not node["spec"].get("taints") and {"Ready": "True"}.items() <= _conditions(node).items()
         for node in _nodes(api)
     )
 

@@ -1,3 +1,5 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Takes an owned lab down when its owner ends: `python -m lab.supervisor DIR PID START_TIME`."""
 
 import os

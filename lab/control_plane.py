@@ -1,0 +1,191 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The processes and files of one cluster: how it starts, stops and restarts."""
+
+import contextlib
+import json
+import random
+import shutil
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import components, nodes
+from lab.api import Api, ApiError
+from lab.binary import build
+from lab.certificates import Authority
+from lab.errors import LabError
+from lab.lock import locked
+from lab.poll import wait_until
+from lab.process import Process
+
+# Below the range from which Linux takes ports for outgoing connections, so that a
+# component that was stopped finds its port free again.
+_PORTS = range(20000, 32000)
+_COMPONENTS = (*components.CONTROL_PLANE, *components.CONTROLLERS)
+
+
+class ControlPlane:
+    """The components of a cluster; one folder holds all they need and write."""
+
+    def __init__(self, name, directory, lock, kubeconfig_path):
+        self.name = self.context = name
+        self.directory = Path(directory)
+        self.kubeconfig = kubeconfig_path
+        self.audit_log = self.directory / "audit.log"
+        self._lock = lock
+        self._state_path = self.directory / "state.json"
+
+    @property
+    def exists(self):
+        """Whether it was started and not taken down since."""
+        return self._state_path.exists()
+
+    @property
+    def _state(self):
+        try:
+            return json.loads(self._state_path.read_text())
+        except FileNotFoundError:
+            raise LabError(f'There is no cluster "{self.name}" here; start it with `python -m lab up`.') from None
+
+    @property
+    def controllers(self):
+        """Whether it has controllers, scheduler and nodes."""
+        return self._state["controllers"]
+
+    @property
+    def ports(self):
+        """The loopback port of each listener, fixed for the cluster's life."""
+        return self._state["ports"]
+
+    @property
+    def server(self):
+        """The URL of its API server."""
+        return f"https://127.0.0.1:{self.ports['kube-apiserver']}"
+
+    @property
+    def authority(self):
+        """The authority that signs its certificates."""
+        return Authority(self.directory / "pki")
+
+    @property
+    def _api(self):
+        server = self.server  # first, because it says so if there is no such cluster
+        pki = self.authority.directory
+        return Api(server, self.authority.certificate_path, pki / "lab.crt", pki / "lab.key")
+
+    def up(self, node_count, zones, controllers):
+        """Start what does not run yet, and return when pods can be scheduled."""
+        with locked(self._lock) as lock:
+            if not self.exists:
+                self._found(controllers)
+            if self.controllers != controllers:
+                raise LabError(
+                    f'Cluster "{self.name}" runs {"with" if self.controllers else "without"} '
+                    "controllers; take it down first to start it otherwise."
+                )
+            for component in components.CONTROL_PLANE:
+                self._start(component, lock)
+            self._wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
+            if controllers:
+                for component in components.CONTROLLERS:
+                    self._start(component, lock)
+                missing = node_count - len(nodes.node_names(self._api))
+                nodes.add_nodes(self._api, max(missing, 0), zones)
+                self._wait_for(self._schedules, "its nodes and controllers to be ready", _COMPONENTS)
+
+    def down(self):
+        """End its processes and remove its folder."""
+        with locked(self._lock):
+            # Without patience, for nobody will read what they could still write.
+            processes = map(self.process, _COMPONENTS)
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda process: process.stop(patience=0), processes))
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def stop(self, component):
+        """Stop one component, and return when its process has ended."""
+        with locked(self._lock):
+            self._check(component).stop(components.PATIENCE.get(component, 10))
+
+    def start(self, component):
+        """Start one component again; returns when an API server is ready to serve."""
+        with locked(self._lock) as lock:
+            self._check(component)
+            self._start(component, lock)
+            if component == "kube-apiserver":
+                self._wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
+
+    def processes(self):
+        """The components this cluster consists of, as a dict from name to Process."""
+        extra = components.CONTROLLERS if self.controllers else ()
+        return {name: self.process(name) for name in (*components.CONTROL_PLANE, *extra)}
+
+    def process(self, component):
+        """The Process of one component."""
+        return Process(self.directory / "run" / component, self.directory / "logs" / f"{component}.log")
+
+    def _found(self, controllers):
+        shutil.rmtree(self.directory, ignore_errors=True)  # what a killed `up` left
+        self.directory.mkdir(parents=True)
+        ports = _free_ports(components.PORTS)
+        server = f"https://127.0.0.1:{ports['kube-apiserver']}"
+        components.prepare(self.directory, self.authority, self.context, server)
+        # Last, for from here on the cluster exists.
+        draft = self._state_path.with_suffix(".new")
+        draft.write_text(json.dumps({"controllers": controllers, "ports": ports}))
+        draft.rename(self._state_path)
+
+    def _start(self, component, lock):
+        command = [build(), *components.arguments(component, self)]
+        self.process(component).start(command, lock)
+
+    def _check(self, component):
+        known = self.processes()
+        if component not in known:
+            raise LabError(f'Cluster "{self.name}" has no component "{component}"; it has {", ".join(known)}.')
+        return known[component]
+
+    def _wait_for(self, condition, what, needed):
+        """Wait for `condition`, for as long as the components `needed` live."""
+
+        def still_possible():
+            for name in needed:
+                process = self.process(name)
+                if not process.pid:
+                    raise LabError(
+                        f'{name} of cluster "{self.name}" has ended; its log {process.log} '
+                        f"ends with:\n{process.tail()}"
+                    )
+            return condition()
+
+        wait_until(still_possible, f'cluster "{self.name}": {what}', timeout=120)
+
+    def _serves(self):
+        try:
+            return self._api.request("GET", "/readyz", timeout=2) == "ok"
+        except ApiError:
+            return False
+
+    def _schedules(self):
+        try:
+            self._api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
+        except ApiError as error:
+            if error.code == 404:
+                return False
+            raise
+        return nodes.all_ready(self._api)
+
+
+def _free_ports(names):
+    """A free loopback port for each name."""
+    with contextlib.ExitStack() as stack:
+        ports = {}
+        while len(ports) < len(names):
+            probe = stack.enter_context(socket.socket())
+            try:
+                probe.bind(("127.0.0.1", random.choice(_PORTS)))
+            except OSError:
+                continue
+            ports[names[len(ports)]] = probe.getsockname()[1]
+        return ports
