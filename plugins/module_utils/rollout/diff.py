@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Iterator
 
 HIDDEN = "(hidden)"
@@ -17,7 +18,11 @@ _IGNORED = {
 }
 _MISSING = object()
 
-Path = tuple  # of field names (str), and of positions (int) in lists whose entries have no names
+Path = tuple  # of names of fields, and of the names of a list's entries (_Entry)
+
+
+class _Entry(str):
+    """The name of an entry of a list."""
 
 
 def changed_fields(before: dict, after: dict) -> tuple[dict, dict]:
@@ -33,36 +38,49 @@ def changed_fields(before: dict, after: dict) -> tuple[dict, dict]:
     return left, right
 
 
-def changes(before: dict, after: dict) -> Iterator[tuple[Path, object, object]]:
+def path_text(path: Path) -> str:
+    """A path as people write it: `spec.containers[app].image`."""
+    text = ""
+    for part in path:
+        plain = not isinstance(part, _Entry) and re.fullmatch(r"[\w$-]+", part)
+        text += (f".{part}" if text else part) if plain else f"[{part}]"
+    return text
+
+
+def changes(before, after, path: Path = ()) -> Iterator[tuple[Path, object, object]]:
     """Each leaf that differs: its path, and the two values, None where there is none.
 
     Entries of lists are compared by their `name` where all have one, so that a container put in front moves nothing.
     Values of environment variables, and the copy of the object that kubectl apply keeps, are hidden.
     """
-    yield from _changes((), before, after)
-
-
-def _changes(path: Path, before, after) -> Iterator[tuple[Path, object, object]]:
     if before == after or path in _IGNORED:
         return
-    left, right = _parts(before), _parts(after)
-    if left is None or right is None:
+    left, right = _parts(before, path), _parts(after, path)
+    if left is None or right is None or not (left or right) or _moved(left, right):
         yield path, _shown(path, before), _shown(path, after)
         return
     for name in [*left, *(name for name in right if name not in left)]:
-        yield from _changes((*path, name), left.get(name, _MISSING), right.get(name, _MISSING))
+        yield from changes(left.get(name, _MISSING), right.get(name, _MISSING), (*path, name))
 
 
-def _parts(value) -> dict | None:
-    """The parts of a value by name or position; None for a leaf. What is missing has no parts beside what has some."""
+def _parts(value, path: Path) -> dict | None:
+    """The parts of a value by name, None for a leaf. A missing field is an empty one, a missing entry of a list a leaf."""
     if value is _MISSING:
-        return None
+        return None if isinstance(path[-1], _Entry) else {}
     if isinstance(value, dict):
-        return value or None
-    if not isinstance(value, list) or not value or not all(isinstance(entry, dict) for entry in value):
+        return value
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         return None
     names = [entry.get("name") for entry in value]
-    return dict(zip(names, value)) if None not in names and len(set(names)) == len(names) else None
+    unique = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    return {_Entry(name): entry for name, entry in zip(names, value)} if unique else None
+
+
+def _moved(left: dict, right: dict) -> bool:
+    """Whether entries changed places: their order counts, for environment variables refer to earlier ones."""
+    return [name for name in left if name in right] != [name for name in right if name in left] and any(
+        isinstance(name, _Entry) for name in left
+    )
 
 
 def _shown(path: Path, value):

@@ -8,11 +8,31 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 
 
 def controller(workload: dict) -> str | None:
-    """The controller that owns the workload, as `Kafka "events" (kafka.strimzi.io/v1)`; None when nobody does.
+    """The controller that owns a workload, as `Kafka "events" (kafka.strimzi.io/v1)`; None when nobody does.
 
     Only the reference marked `controller` counts: the others merely tie the lifetimes of two objects together.
     """
-    for reference in kinds.field(workload, "metadata.ownerReferences", []):
-        if reference.get("controller"):
-            return f'{reference["kind"]} "{reference["name"]}" ({reference["apiVersion"]})'
-    return None
+    found = reference(workload)
+    return f'{found["kind"]} "{found["name"]}" ({found["apiVersion"]})' if found else None
+
+
+def refusal(workload: dict, allow_owned: bool = False) -> str | None:
+    """Why a workload must not be changed behind its owner's back, as one sentence; None when it may be."""
+    manager = controller(workload)
+    if manager is None or allow_owned:
+        return None
+    return (
+        f"{kinds.label(workload)} is managed by {manager}, which may undo a change made behind its back; "
+        f"change it through its owner, or set allow_owned: true"
+    )
+
+
+def reference(thing: dict) -> dict | None:
+    """The owner reference of an object's controller; None when it has none."""
+    references = kinds.field(thing, "metadata.ownerReferences", [])
+    return next((candidate for candidate in references if candidate.get("controller")), None)
+
+
+def controller_uid(thing: dict) -> str | None:
+    """The uid of an object's controller; None when it has none."""
+    return (reference(thing) or {}).get("uid")

@@ -16,7 +16,8 @@ RUN = "restartx.io/run"
 TICKET = "restartx.io/ticket"
 REASON = "restartx.io/reason"
 OPERATOR = "restartx.io/operator"
-OURS = (RESTARTED_AT, RUN, TICKET, REASON, OPERATOR)
+ATTEMPT = "restartx.io/attempt"
+OURS = (RESTARTED_AT, RUN, TICKET, REASON, OPERATOR, ATTEMPT)
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 
 LONGEST_VALUE = 1024
@@ -29,7 +30,8 @@ class Stamp:
     """What a restart leaves on the pod template: the run, the true time (with a zone), and the reasons given.
 
     Making one checks every value, so that nothing is touched when one of them cannot be an annotation of ours
-    (RolloutError). `annotations` are the user's own, put beside ours on the template.
+    (RolloutError). `annotations` are the user's own, put beside ours on the template. `attempt` counts the restarts of
+    one workload in one run: a resumed run tries again what failed, and only from the second on is it written down.
     """
 
     run: str
@@ -39,6 +41,7 @@ class Stamp:
     operator: str | None = None
     change_cause: str | None = None
     annotations: dict[str, str] = field(default_factory=dict)
+    attempt: int = 1
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
@@ -64,6 +67,7 @@ def patch(workload: dict, stamp: Stamp) -> dict:
         TICKET: stamp.ticket,
         REASON: stamp.reason,
         OPERATOR: stamp.operator,
+        ATTEMPT: str(stamp.attempt) if stamp.attempt > 1 else None,
         RESTARTED_AT: rfc3339(stamp.at),
     }
     present = kinds.template_annotations(workload)
@@ -94,18 +98,18 @@ def refusal(workload: dict, allow_owned: bool = False) -> str | None:
             f"{name} has the update strategy OnDelete, so a restart would replace no pod; "
             f"set it to RollingUpdate, or delete the pods one by one"
         )
-    controller = owner.controller(workload)
-    if controller and not allow_owned:
-        return (
-            f"{name} is managed by {controller}, which may undo a change made behind its back; "
-            f"restart it through its owner, or set allow_owned: true"
-        )
-    return None
+    return owner.refusal(workload, allow_owned)
 
 
 def run_of(workload: dict) -> str | None:
     """The id of the run that restarted the current pod template last; None when no run of ours did."""
     return kinds.template_annotations(workload).get(RUN)
+
+
+def carries(workload: dict, stamp: Stamp) -> bool:
+    """Whether the current pod template was restarted by this run already, in this attempt or a later one."""
+    attempt = kinds.template_annotations(workload).get(ATTEMPT, "1")
+    return run_of(workload) == stamp.run and attempt.isdecimal() and int(attempt) >= stamp.attempt
 
 
 def taken_back(workload: dict, run: str, field_manager: str) -> str:

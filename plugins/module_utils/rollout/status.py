@@ -7,9 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
-
-REVISION = "deployment.kubernetes.io/revision"
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds
 
 DONE = "done"
 WAITING = "waiting"
@@ -116,10 +114,9 @@ def _deployment(rollout: _Rollout) -> Verdict:
 
 
 def _pinned(rollout: _Rollout) -> str | None:
-    text = kinds.annotations(rollout.workload).get(REVISION, "0")
-    try:
-        running = int(text)
-    except ValueError:
+    text = kinds.annotations(rollout.workload).get(history.REVISION, "0")
+    running = history.parse_number(text)
+    if running is None:
         reason = f'strconv.ParseInt: parsing "{text}": invalid syntax'
         return f'cannot get the revision of deployment "{rollout.name}": {reason}'
     if running == rollout.revision:
