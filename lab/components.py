@@ -11,8 +11,8 @@ CONTROL_PLANE = ("etcd", "kube-apiserver")
 CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 # Seconds between SIGTERM and SIGKILL. The controller manager ignores SIGTERM for as
-# long as it cannot reach its API server, and etcd waits for its clients.
-PATIENCE = {"kube-controller-manager": 3, "etcd": 3}
+# long as it cannot reach its API server; API server and etcd wait for their clients.
+PATIENCE = 3
 
 PORTS = ("etcd", "etcd-peer", "kube-apiserver")
 

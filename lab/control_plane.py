@@ -106,7 +106,7 @@ class ControlPlane:
     def stop(self, component):
         """Stop one component, and return when its process has ended."""
         with locked(self._lock):
-            self._check(component).stop(components.PATIENCE.get(component, 10))
+            self._check(component).stop(components.PATIENCE)
 
     def start(self, component):
         """Start one component again; returns when an API server is ready to serve."""

@@ -97,7 +97,7 @@ class Process:
         # It outlives us by design; a late "still running" warning would be noise.
         child.returncode = 0
 
-    def stop(self, patience=10.0):
+    def stop(self, patience=3.0):
         """End it and return when it has ended; after `patience` seconds it is killed."""
         pid = self.pid
         deadline = time.monotonic() + patience
