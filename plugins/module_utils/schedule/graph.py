@@ -59,14 +59,11 @@ def levels(entries: Sequence[Node]) -> list[list[str]]:
 
     For showing the order to people; the run itself does not wait for levels. The entries are checked before.
     """
-    level: dict[str, int] = {}
+    result: list[list[str]] = []
+    done: set[str] = set()
     rest = list(entries)
     while rest:
-        ready = [entry for entry in rest if all(needed in level for needed in entry.after)]
-        depth = {entry.id: max((level[needed] + 1 for needed in entry.after), default=0) for entry in ready}
-        level.update(depth)
-        rest = [entry for entry in rest if entry.id not in depth]
-    result: list[list[str]] = [[] for _unused in range(max(level.values(), default=-1) + 1)]
-    for entry in entries:
-        result[level[entry.id]].append(entry.id)
+        result.append([entry.id for entry in rest if done.issuperset(entry.after)])
+        done.update(result[-1])
+        rest = [entry for entry in rest if entry.id not in done]
     return result

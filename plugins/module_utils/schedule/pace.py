@@ -111,6 +111,8 @@ class Pace:
     def ended(self, member: str, now: float, good: bool) -> None:
         """This member ended; also one that never started here (done by an earlier attempt, or refused)."""
         group = self._group_of[member]
+        if member not in self._waiting[group.id] and member not in self._running[group.id]:
+            raise ValueError(f"{member} has ended already")
         self._waiting[group.id].pop(member, None)
         self._running[group.id].discard(member)
         if good:

@@ -38,7 +38,7 @@ SCHEMA = {
         "failure_budget": {
             "type": "count",
             "default": "0",
-            "about": "How many workloads of the run on one cluster may fail before nothing new starts.",
+            "about": "How many workloads of the run on one cluster may fail while new ones still start.",
         },
     },
     "defaults": {
@@ -59,7 +59,7 @@ SCHEMA = {
         "on_failure": {
             "type": "on_failure",
             "default": "stop",
-            "about": "What happens once `failure_budget` is exceeded; see below.",
+            "about": "What a failure leads to; see below.",
         },
     },
     "workloads": {
@@ -73,7 +73,7 @@ SCHEMA = {
         "all_namespaces": {
             "type": "flag",
             "default": "false",
-            "about": "Look in every namespace. Needs `name`, `label_selectors`, `field_selectors` or `select` beside it.",
+            "about": "Look in every namespace. Needs a name, a selector or `select` beside it.",
         },
         "label_selectors": {"type": "texts", "about": "Label selectors, as kubectl's `-l`; all of them hold."},
         "field_selectors": {"type": "texts", "about": "Field selectors, as kubectl's; all of them hold."},
@@ -144,7 +144,7 @@ TYPES = {
     "id": Type(values.identifier, "id", {"type": "string", "pattern": f"^{values.ID}$"}),
     "ids": Type(values.many(values.identifier, empty=True), "one or a list", _one_or_list(_TEXT)),
     "kinds": Type(
-        values.many(values.choice(*values.KINDS)),
+        values.many(values.kind),
         f"one or a list of {', '.join(f'`{kind}`' for kind in values.KINDS)}",
         _one_or_list(_TEXT),
     ),

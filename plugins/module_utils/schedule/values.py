@@ -19,7 +19,12 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 
 VERSION = 1
-KINDS = ("Deployment", "DaemonSet", "StatefulSet")
+# The kinds, and what kubectl takes for them as well, in any case.
+KINDS = {
+    "Deployment": ("deployment", "deployments", "deploy"),
+    "DaemonSet": ("daemonset", "daemonsets", "ds"),
+    "StatefulSet": ("statefulset", "statefulsets", "sts"),
+}
 # The names of objects and of namespaces as the API server takes them (RFC 1123 subdomain and label).
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN = rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*"
@@ -89,13 +94,20 @@ name = matching(
 )
 
 
+def kind(value: object) -> str:
+    """A kind by its name, as `Deployment`; for `deploy`, `deployments` and the like as well."""
+    for known, spellings in KINDS.items():
+        if text(value).lower() in spellings:
+            return known
+    raise ScheduleError(f"{show(value)} is not one of the kinds {', '.join(KINDS)}")
+
+
 def choice(*choices: str) -> Callable[[object], str]:
-    """A reader of one of a few words, in any case."""
+    """A reader of one of a few lower-case words, in any case."""
 
     def read(value: object) -> str:
-        for known in choices:
-            if text(value).lower() == known.lower():
-                return known
+        if text(value).lower() in choices:
+            return text(value).lower()
         raise ScheduleError(f"{show(value)} is not one of {', '.join(choices)}")
 
     return read
