@@ -1,0 +1,24 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The options for waiting."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  wait:
+    description: Whether to wait until the rollouts are done.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Deadline of the whole call, such as V(90s), V(15m), V(3h) or a number of seconds. None by default.
+    type: str
+  timeout:
+    description:
+      - How long one workload may take, counted from its own patch. After that its outcome is C(unfinished), which says
+        that it was waited for long enough and not that it failed.
+    type: str
+    default: 10m
+"""

@@ -1,0 +1,92 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One call of a module: its options made sense of, and the cluster it is about."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode
+from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, check_entries
+
+
+@dataclass
+class Call:
+    """What a verb is given. `params` are the module's options, already of the right types."""
+
+    params: dict
+    cluster: t.Any
+    clock: t.Any
+    controller: t.Any
+    check_mode: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    @cached_property
+    def identity(self) -> dict:
+        """Which cluster this is; raises ConfigError when another one was pinned with cluster_uid."""
+        uid = self.cluster.uid()
+        pinned = self.params.get("cluster_uid")
+        if pinned and pinned != uid:
+            raise ConfigError(
+                f"the context {self.cluster.context or '(none)'} leads to {self.cluster.host}, whose cluster has the uid "
+                f"{uid or '(may not be read)'}, but cluster_uid pins {pinned}; nothing was touched: correct the "
+                "kubeconfig, the context or the pinned uid"
+            )
+        return {"host": self.cluster.host, "context": self.cluster.context, "uid": uid}
+
+    @property
+    def mode(self) -> Mode:
+        return Mode(field_manager=self.params["field_manager"], dry_run=self.check_mode)
+
+    def seconds(self, option: str) -> float | None:
+        """A duration option in seconds, None when it was not given; raises ScheduleError that names the option."""
+        try:
+            return duration.parse(self.params[option]) if self.params.get(option) is not None else None
+        except ScheduleError as error:
+            raise ScheduleError(f"{option}: {error}") from error
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The workloads asked for: the list `workloads`, or else the selection options as one entry."""
+        params = self.params
+        if not params.get("workloads"):
+            return (self._selection(),)
+        defaults = {name: params[name] or None for name in ("kind", "namespace")}
+        return check_entries(params["workloads"], {**defaults, "timeout": params["timeout"], "settle": params["settle"]})
+
+    def _kinds(self) -> t.Sequence[str]:
+        """The module's kinds; undo of a run looks by default at all that it may have restarted."""
+        return self.params["kind"] or (kinds.KINDS if self.params["run_id"] else ["Deployment"])
+
+    def _selection(self) -> Entry:
+        params = self.params
+        if not params["namespace"] and not params["all_namespaces"]:
+            raise RolloutError("namespace is missing; name one or more, or say all_namespaces: true")
+        narrowed = any(params[name] for name in ("name", "label_selectors", "field_selectors", "select"))
+        if params["all_namespaces"] and "field_manager" in params and not narrowed:
+            raise RolloutError("all_namespaces: true alone would change the whole cluster; add a name or a selector")
+        if params["namespace"] and params["all_namespaces"]:
+            raise RolloutError("namespace and all_namespaces: true contradict each other; keep one of the two")
+        return Entry(
+            id="selection",
+            kinds=tuple(dict.fromkeys(kinds.kind_named(kind).name for kind in self._kinds())),
+            names=tuple(params["name"]),
+            namespaces=tuple(params["namespace"]),
+            label_selectors=tuple(params["label_selectors"]),
+            field_selectors=tuple(params["field_selectors"]),
+            select=params["select"],
+            all_namespaces=params["all_namespaces"],
+            timeout=self.seconds("timeout"),
+            settle=self.seconds("settle") or 0.0,
+        )
+
+    def new_run_id(self) -> str:
+        """Sorts by time and does not repeat: 20261124-221503-4f9a1c."""
+        return f"{self.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
