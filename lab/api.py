@@ -40,7 +40,7 @@ class Api:
         except urllib.error.HTTPError as error:
             raise ApiError(error.code, _message(error.read())) from None
         except OSError as error:
-            raise ApiError(None, f"{self.server} does not answer: {error}.") from None
+            raise ApiError(None, f"{self.server} does not answer: {getattr(error, 'reason', error)}.") from None
         return json.loads(text) if text.startswith(b"{") else text.decode()
 
 

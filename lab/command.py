@@ -12,6 +12,8 @@ from lab.errors import LabError
 from lab.failures import FAILURES
 from lab.lab import NAMES, Lab
 
+DIRECTORY = ".lab"
+
 
 def main(arguments=None):
     """Run one command; returns the exit code."""
@@ -34,7 +36,7 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m lab", description="Real Kubernetes control planes on this machine."
     )
-    parser.add_argument("--dir", default=".lab", help="folder of the lab (default: %(default)s)")
+    parser.add_argument("--dir", default=DIRECTORY, help="folder of the lab (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     def verb(run, text, *positional, nargs=None):
@@ -95,7 +97,8 @@ def _up(lab, options):
     here = lab.kubeconfig.is_relative_to(os.getcwd())
     kubeconfig = f"$PWD/{os.path.relpath(lab.kubeconfig)}" if here else lab.kubeconfig
     print(f"ready after {time.monotonic() - started:.0f} s")
-    print(f"next: export KUBECONFIG={kubeconfig}    (take it down: python -m lab down)")
+    where = "" if options.dir == DIRECTORY else f" --dir {options.dir}"
+    print(f"next: export KUBECONFIG={kubeconfig}    (take it down: python -m lab{where} down)")
 
 
 def _down(lab, options):
