@@ -1,0 +1,69 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Until when a certificate or a token is valid, for the sentence that follows a 401.
+
+The API server answers the same bare "Unauthorized" to whatever is expired, wrong or revoked; we can look ourselves.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from datetime import datetime, timezone
+
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def certificates_in(data: bytes) -> list[str]:
+    """The PEM certificates in a file's content, which may hold other things between them."""
+    return [block.decode("ascii", "ignore") for block in _PEM.findall(data)]
+
+
+def expiry_of_certificate(pem: bytes) -> datetime | None:
+    """notAfter of the first certificate; None where there is none to be read."""
+    blocks = certificates_in(pem)
+    try:
+        der = base64.b64decode("".join(blocks[0].splitlines()[1:-1]))
+        return _not_after(der)
+    except (IndexError, ValueError):
+        return None
+
+
+def expiry_of_token(token: str) -> datetime | None:
+    """`exp` of a JSON web token; None where it is none or has no end. Nothing is verified."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], timezone.utc)
+    except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def _not_after(der: bytes) -> datetime:
+    """Walk to Certificate.tbsCertificate.validity.notAfter (RFC 5280 section 4.1)."""
+    _, certificate, _ = _element(der)
+    _, body, _ = _element(certificate)
+    tag, _, after = _element(body)
+    if tag == 0xA0:  # that was the version, which is optional; this is the serial number
+        _, _, after = _element(after)
+    for _ in ("signature", "issuer"):
+        _, _, after = _element(after)
+    _, validity, _ = _element(after)
+    _, _, after = _element(validity)  # notBefore
+    tag, text, _ = _element(after)
+    if tag == 0x17:  # UTCTime: two digits of a year from 1950 to 2049
+        text = (b"19" if text >= b"50" else b"20") + text
+    return datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
+
+
+def _element(data: bytes) -> tuple[int, bytes, bytes]:
+    """Tag, content and what follows of the first DER element."""
+    tag, length, start = data[0], data[1], 2
+    if length & 0x80:
+        start = 2 + (length & 0x7F)
+        length = int.from_bytes(data[2:start], "big")
+    return tag, data[start : start + length], data[start + length :]

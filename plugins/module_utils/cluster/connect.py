@@ -1,0 +1,40 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The door of this room: from a module's options and the environment to a Cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster import libraries
+from ansible_collections.restartx.core.plugins.module_utils.cluster.auth import resolve, secrets_of
+from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.cluster.connection import Connection
+from ansible_collections.restartx.core.plugins.module_utils.cluster.endpoint import POD_FOLDER, find_endpoint
+from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
+
+__all__ = ["KUBERNETES_IMPORT_ERROR", "connect", "secrets_of"]
+
+KUBERNETES_IMPORT_ERROR = libraries.IMPORT_ERROR  # a traceback; connect() must not be called unless this is None
+PLUGIN_SECONDS = 60.0
+
+
+def connect(
+    options: Mapping,
+    environ: Mapping[str, str],
+    *,
+    retry: Retry | None = None,
+    plugin_timeout: float = PLUGIN_SECONDS,
+    pod_folder: str = POD_FOLDER,
+    now: Callable[[], float] = time.time,
+) -> Cluster:
+    """The cluster that options and environment mean; see auth.py and endpoint.find_endpoint for what counts when.
+
+    `options` are a module's parameters, by kubernetes.core's names. Credentials are fetched and certificates loaded, but no
+    request is sent. Raises ClusterError: ConfigError, or CredentialPlugin when a plugin gives none in `plugin_timeout`
+    seconds.
+    """
+    connection = Connection(find_endpoint(resolve(options, environ), environ, plugin_timeout, pod_folder), now)
+    connection.prepare()
+    return Cluster(connection, retry)

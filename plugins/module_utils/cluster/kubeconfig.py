@@ -1,0 +1,151 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads kubeconfig files, merges them as kubectl does, and picks one context.
+
+https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/: of two entries with one name the
+first file's counts, relative paths are relative to the file they stand in, files of a list that do not exist are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.libraries import yaml
+
+_LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
+_FILE_KEYS = {"clusters": ("certificate-authority",), "users": ("client-certificate", "client-key", "tokenFile")}
+_MOST_NAMES = 20
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """One or more kubeconfig files as one. `where` names them in messages; `paths` are those that were read."""
+
+    where: str
+    clusters: dict[str, dict] = field(repr=False)
+    users: dict[str, dict] = field(repr=False)
+    contexts: dict[str, dict] = field(repr=False)
+    current: str | None
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The parts of a kubeconfig that one context joins. All paths in them are absolute."""
+
+    where: str
+    context: str
+    cluster: dict
+    user_name: str | None
+    user: dict = field(repr=False)
+    paths: tuple[str, ...] = ()
+
+
+def load(source: str | Mapping) -> Kubeconfig:
+    """Read `source`: a path, several joined by the system's path separator, or the content as a mapping.
+
+    Raises ConfigError for files that are missing, empty, not readable, not YAML, or no kubeconfig.
+    """
+    if isinstance(source, Mapping):
+        where = "the kubeconfig option"
+        return _merged(where, [(where, dict(source), os.getcwd())], ())
+    listed = [os.path.abspath(os.path.expanduser(path)) for path in source.split(os.pathsep) if path.strip()]
+    paths = tuple(path for path in listed if os.path.exists(path))
+    if not paths:
+        raise ConfigError(f"{_files(listed)} does not exist: give the path of an existing file as kubeconfig")
+    contents = [(_files([path]), _read(path), os.path.dirname(path)) for path in paths]
+    return _merged(_files(paths), contents, paths)
+
+
+def choose(config: Kubeconfig, context: str | None) -> Chosen:
+    """Pick a context, or the current one for None; raises ConfigError where the kubeconfig does not lead to a server."""
+    where = config.where
+    if not config.contexts:
+        raise ConfigError(f"{where} has no contexts: write one with kubectl config set-context, or give another file")
+    known = _names(config.contexts)
+    context = context or config.current
+    if not context:
+        raise ConfigError(f"{where} has no current context: set context to one of {known}")
+    if context not in config.contexts:
+        raise ConfigError(f'there is no context "{context}" in {where}: it has {known}')
+    entry = config.contexts[context]
+    name, user_name = entry.get("cluster"), entry.get("user")
+    if not name or name not in config.clusters:
+        raise ConfigError(
+            f'context "{context}" of {where} names cluster "{name or ""}", which is not there: '
+            f"correct the context, or choose another of {known}"
+        )
+    if user_name and user_name not in config.users:
+        raise ConfigError(f'context "{context}" of {where} names user "{user_name}", which is not there: add that user')
+    cluster = config.clusters[name]
+    if not cluster.get("server"):
+        raise ConfigError(f'cluster "{name}" of {where} has no server: set it to the URL of the API server')
+    return Chosen(where, context, cluster, user_name, config.users[user_name] if user_name else {}, config.paths)
+
+
+def _read(path: str) -> dict:
+    where = _files([path])
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read {where} ({error.strerror}): correct the path or its permissions") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:  # its text could quote secrets; its position cannot
+        mark = getattr(error, "problem_mark", None)
+        position = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise ConfigError(f"{where} is not valid YAML{position}: correct it, or write it anew") from None
+    if content is None:
+        raise ConfigError(f"{where} is empty: write it anew, or give another file")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where} is no kubeconfig: it must hold clusters, users and contexts")
+    return content
+
+
+def _merged(where: str, contents: list[tuple[str, dict, str]], paths: tuple[str, ...]) -> Kubeconfig:
+    merged: dict[str, dict[str, dict]] = {key: {} for key in _LISTS}
+    current = None
+    for name, content, folder in contents:
+        for key in _LISTS:
+            for entry_name, entry in _entries(name, content, key):
+                merged[key].setdefault(entry_name, _absolute(entry, key, folder))
+        current = current or content.get("current-context")
+    return Kubeconfig(where=where, current=current, paths=paths, **merged)
+
+
+def _entries(where: str, content: dict, key: str) -> list[tuple[str, dict]]:
+    entries = content.get(key) or []
+    if not isinstance(entries, list):
+        raise ConfigError(f"{key} of {where} must be a list: correct the file")
+    result = []
+    for index, entry in enumerate(entries):
+        body = (entry.get(_LISTS[key]) or {}) if isinstance(entry, dict) else None
+        if not isinstance(body, dict) or not isinstance(entry.get("name"), str):
+            raise ConfigError(f"{key}[{index}] of {where} must have a name and a mapping {_LISTS[key]}: correct it")
+        result.append((entry["name"], body))
+    return result
+
+
+def _absolute(entry: dict, key: str, folder: str) -> dict:
+    """A copy of the entry in which file names, and a plugin's command with a folder in it, do not depend on the cwd."""
+    entry = dict(entry)
+    for name in _FILE_KEYS.get(key, ()):
+        if isinstance(entry.get(name), str) and entry[name]:
+            entry[name] = os.path.join(folder, entry[name])
+    plugin = entry.get("exec")
+    if isinstance(plugin, dict) and os.path.dirname(str(plugin.get("command") or "")):
+        entry["exec"] = {**plugin, "command": os.path.join(folder, plugin["command"])}
+    return entry
+
+
+def _files(paths: list[str] | tuple[str, ...]) -> str:
+    listed = " and ".join(f'"{path}"' for path in paths)
+    return f"kubeconfig file{'s' if len(paths) > 1 else ''} {listed}"
+
+
+def _names(entries: dict) -> str:
+    names = sorted(entries)
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

@@ -1,0 +1,165 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs an exec credential plugin: a program that prints credentials.
+
+We run it ourselves because the kubernetes package waits for it without a limit, lets it read our standard input, and
+only logs its failure. The protocol is https://kubernetes.io/docs/reference/config-api/client-authentication.v1/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from datetime import datetime
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential, bearer
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import CredentialPlugin
+from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
+from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide, secrets_in_user
+
+_EXTENSION = "client.authentication.k8s.io/exec"
+_LONGEST_LINE = 300
+
+
+class Plugin:
+    """The exec section of a kubeconfig user. `timeout` is in seconds; `read` runs the program."""
+
+    def __init__(self, chosen: Chosen, environ: Mapping[str, str], timeout: float) -> None:
+        self._exec = chosen.user["exec"]
+        self._timeout = timeout
+        self._secrets = secrets_in_user(chosen.user)
+        self._cluster = chosen.cluster
+        self._name = f'credential plugin "{_command(self._exec)}" of user "{chosen.user_name}" of {chosen.where}'
+        self._environ = dict(environ) | {
+            str(pair.get("name")): str(pair.get("value"))
+            for pair in self._exec.get("env") or []
+            if isinstance(pair, dict)
+        }
+
+    def read(self) -> Credential:
+        """Run the plugin once; raises CredentialPlugin with the reason when it gives no credentials."""
+        version = self._exec.get("apiVersion")
+        if not self._exec.get("command") or not version:
+            raise CredentialPlugin(f"{self._name} needs apiVersion and command in its exec section: add them")
+        if self._exec.get("interactiveMode") == "Always":
+            raise CredentialPlugin(
+                f"{self._name} wants to talk to a person (interactiveMode Always), but there is no terminal here: "
+                "log in beforehand in a way that lasts, or give a token"
+            )
+        status = self._status_of(self._run(), version)
+        token, certificate, key = (status.get(name) for name in ("token", "clientCertificateData", "clientKeyData"))
+        if not token and not (certificate and key):
+            raise CredentialPlugin(
+                f"{self._name} gave neither a token nor a client certificate with its key: {_BY_HAND}"
+            )
+        return Credential(
+            authorization=bearer(token, self._name) if token else None,
+            certificate=certificate.encode() if certificate else None,
+            key=key.encode() if key else None,
+            expires=self._expiry(status.get("expirationTimestamp")),
+        )
+
+    def _run(self) -> str:
+        command = str(self._exec["command"])
+        program = shutil.which(command, path=self._environ.get("PATH"))
+        if program is None:
+            hint = " ".join(str(self._exec.get("installHint") or "").split())
+            raise CredentialPlugin(
+                f"{self._name} is not installed here or not executable: install it, or correct its command"
+                + (f" ({hint})" if hint else "")
+            )
+        environ = {**self._environ, "KUBERNETES_EXEC_INFO": json.dumps(self._info())}
+        arguments = [program, *map(str, self._exec.get("args") or [])]
+        try:
+            # A session of its own: it cannot ask at our terminal, and all of its children can be ended together.
+            process = subprocess.Popen(
+                arguments,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            raise CredentialPlugin(f"{self._name} cannot be started ({error.strerror}): correct its command") from None
+        try:
+            output, complaint = process.communicate(timeout=self._timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise CredentialPlugin(
+                f"{self._name} gave no answer within {self._timeout:g} seconds: "
+                "run it by hand, it may wait for a login or for a service that does not answer"
+            ) from None
+        if process.returncode != 0:
+            raise CredentialPlugin(
+                f"{self._name} failed with exit code {process.returncode}: {self._last_line(complaint)}; {_BY_HAND}"
+            )
+        return output
+
+    def _status_of(self, output: str, version: str) -> dict:
+        try:
+            answer = json.loads(output)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict) or not isinstance(answer.get("status"), dict):
+            raise CredentialPlugin(f"{self._name} did not print an ExecCredential with a status: {_BY_HAND}")
+        if answer.get("apiVersion") != version:
+            raise CredentialPlugin(
+                f"{self._name} speaks {answer.get('apiVersion')}, the kubeconfig expects {version}: "
+                "update the plugin, or write the kubeconfig anew with it"
+            )
+        return answer["status"]
+
+    def _info(self) -> dict:
+        spec: dict = {"interactive": False}
+        if self._exec.get("provideClusterInfo"):
+            keys = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
+            spec["cluster"] = {key: self._cluster[key] for key in keys if key in self._cluster}
+            for extension in self._cluster.get("extensions") or []:
+                if extension.get("name") == _EXTENSION:
+                    spec["cluster"]["config"] = extension.get("extension")
+        return {"apiVersion": self._exec["apiVersion"], "kind": "ExecCredential", "spec": spec}
+
+    def _expiry(self, text: object) -> float | None:
+        if not text:
+            return None
+        try:
+            return datetime.fromisoformat(str(text)).timestamp()
+        except ValueError:
+            raise CredentialPlugin(
+                f'{self._name} gave an expirationTimestamp that is no time, "{text}": update it'
+            ) from None
+
+    def _last_line(self, complaint: str) -> str:
+        lines = [line.strip() for line in complaint.splitlines() if line.strip()]
+        return hide(lines[-1], self._secrets)[:_LONGEST_LINE] if lines else "it said nothing"
+
+
+_BY_HAND = "run it by hand to see why"
+
+
+def _command(section: Mapping) -> str:
+    """The command with its first words: `aws eks get-token`. Options are left out, they may hold secrets."""
+    words = [str(section.get("command") or "")]
+    for argument in section.get("args") or []:
+        if not re.fullmatch(r"[A-Za-z][\w-]{0,30}", str(argument)):
+            break
+        words.append(str(argument))
+    return " ".join(words)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a plugin that hangs, with its children, and collect it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for stream in (process.stdout, process.stderr):
+        stream.close()
+    process.wait()

@@ -1,0 +1,107 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whose credentials are sent: those among the options, or those of the kubeconfig's user."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import (
+    REREAD,
+    Credential,
+    Source,
+    basic,
+    bearer,
+)
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
+from ansible_collections.restartx.core.plugins.module_utils.cluster.plugin import Plugin
+from ansible_collections.restartx.core.plugins.module_utils.cluster.provider import provider_source
+
+_PAIRS = (("username", "password"), ("client_cert", "client_key"))
+
+
+def source_of_options(auth: Mapping) -> Source | None:
+    """The credentials among the options; None where there are none. Half a pair of options is an error."""
+    for pair in _PAIRS:
+        missing = [name for name in pair if name not in auth]
+        if len(missing) == 1 and not (missing == ["client_key"] and b"PRIVATE KEY" in read_file(auth["client_cert"])):
+            raise ConfigError(f"{pair[0]} and {pair[1]} belong together: set {missing[0]} as well")
+    if "api_key" in auth:
+        header, words = bearer(auth["api_key"], "api_key"), "api_key"
+    elif "username" in auth:
+        header, words = basic(auth["username"], auth["password"]), f'user "{auth["username"]}"'
+    elif "client_cert" in auth:
+        header, words = None, f'client certificate "{auth["client_cert"]}"'
+    else:
+        return None
+
+    def read() -> Credential:
+        path = auth.get("client_cert")
+        if not path:
+            return Credential(header)
+        return Credential(header, read_file(path), read_file(auth.get("client_key") or path))
+
+    lasting = "client_cert" not in auth
+    return Source(words, read, renewable=not lasting, max_age=None if lasting else REREAD)
+
+
+def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: float, persist: bool) -> Source:
+    """The credentials of a kubeconfig's user; client-go's order: token file, token, plugin, provider, password."""
+    user = chosen.user
+    words = f'user "{chosen.user_name}" of {chosen.where}'
+    if not user.get("tokenFile") and not user.get("token"):
+        if user.get("exec"):
+            return Source(words, Plugin(chosen, environ, plugin_timeout).read, renewable=True)
+        if user.get("auth-provider"):
+            return provider_source(chosen, persist)
+
+    def header() -> str | None:
+        if user.get("tokenFile"):
+            token = read_file(user["tokenFile"]).decode("utf-8", "replace")
+            return bearer(token, f'the token file "{user["tokenFile"]}"')
+        if user.get("token"):
+            return bearer(user["token"], words)
+        if user.get("username") and user.get("password"):
+            return basic(user["username"], user["password"])
+        return None
+
+    def read() -> Credential:
+        certificate, key = (content_of(user, name, words) for name in ("client-certificate", "client-key"))
+        if bool(certificate) != bool(key):
+            raise ConfigError(f"{words} has only one of client-certificate and client-key: add the other one")
+        return Credential(header(), certificate, key)
+
+    from_files = any(user.get(name) for name in ("tokenFile", "client-certificate", "client-key"))
+    return Source(words, read, renewable=from_files, max_age=REREAD if from_files else None)
+
+
+def token_file_source(path: str, words: str) -> Source:
+    """The token in a file that someone else keeps fresh."""
+
+    def read() -> Credential:
+        return Credential(bearer(read_file(path).decode("utf-8", "replace"), f'the token file "{path}"'))
+
+    return Source(words, read, renewable=True, max_age=REREAD)
+
+
+def content_of(entry: Mapping, name: str, where: str) -> bytes | None:
+    """What a kubeconfig entry holds as `<name>-data` in base64, or else in the file `<name>`; None if neither is set."""
+    data = entry.get(f"{name}-data")
+    if data:
+        try:
+            return base64.b64decode(str(data), validate=True)
+        except ValueError:
+            raise ConfigError(f"{name}-data of {where} is not base64: correct it, or write the file anew") from None
+    return read_file(entry[name]) if entry.get(name) else None
+
+
+def read_file(path: str) -> bytes:
+    """The content of a file that options or kubeconfig name."""
+    try:
+        with open(os.path.expanduser(path), "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ConfigError(f'cannot read "{path}" ({error.strerror}): correct the path or its permissions') from None
