@@ -12,7 +12,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster import connect
+from ansible_collections.restartx.core.plugins.module_utils.cluster import auth, connect, libraries
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.restartx.core.plugins.module_utils.rollout import selection
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -33,7 +33,7 @@ def run_module(verb: Verb, argument_spec: dict, **limits: t.Any) -> None:
     """
     module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True, **limits)
     _require_libraries(module)
-    module.no_log_values.update(connect.secrets_of(module.params))
+    module.no_log_values.update(auth.secrets_of(module.params, os.environ))
     clock = SystemClock()
     began = clock.monotonic()
     cluster = None
@@ -68,7 +68,7 @@ def run_module_without_cluster(verb: t.Callable[[dict, SystemClock, Controller],
 
 
 def _require_libraries(module: AnsibleModule) -> None:
-    for name, error in (("kubernetes", connect.KUBERNETES_IMPORT_ERROR), ("jmespath", selection.JMESPATH_IMPORT_ERROR)):
+    for name, error in (("kubernetes", libraries.IMPORT_ERROR), ("jmespath", selection.JMESPATH_IMPORT_ERROR)):
         if error:
             module.fail_json(msg=missing_required_lib(name), exception=error)
 
@@ -79,7 +79,8 @@ def _finish(module: AnsibleModule, cluster: t.Any, result: dict, warnings: t.Seq
         "changed": False,
         "results": [],
         "summary": {},
-        "cluster": {"host": None, "context": None, "uid": None},
+        "run_id": None,
+        "cluster": {"host": getattr(cluster, "host", None), "context": getattr(cluster, "context", None), "uid": None},
         **result,
         "api_requests": cluster.requests if cluster else 0,
         "duration": round(seconds, 3),
@@ -87,6 +88,8 @@ def _finish(module: AnsibleModule, cluster: t.Any, result: dict, warnings: t.Seq
     diffs = shape.pop("diffs", [])
     if module._diff:
         shape["diff"] = diffs
+    if cluster:
+        module.no_log_values.update(cluster.secrets)  # also what credential plugins gave meanwhile
     for warning in dict.fromkeys([*warnings, *(cluster.warnings if cluster else [])]):
         module.warn(warning)
     if "msg" in result:

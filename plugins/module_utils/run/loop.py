@@ -169,6 +169,7 @@ class Loop:
             self._await_rollout(task, decision.outcome)
         else:
             task.state = "acting"
+            task.before = task.object
             self._world.do(("act", task.key), self._act, task.step, task.object)
 
     def _act(self, step, workload: dict) -> dict:
@@ -219,7 +220,7 @@ class Loop:
 
     def _acted(self, task: Task, after: dict) -> None:
         task.changed = True
-        task.diff = diff.changed_fields(task.object, after)
+        task.diff = diff.changed_fields(task.before, after)
         task.object = after
         self._await_rollout(task, task.step.outcome)
 

@@ -71,7 +71,7 @@ def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False) -> Foun
             if _wanted(workload, entry, checks[entry.id])
         ]
         if not (allow_empty or entry.optional):
-            _complain_if_missing(entry, scopes[entry.id], [workload for _scope, workload in matches])
+            _complain_if_missing(cluster, entry, scopes[entry.id], [workload for _scope, workload in matches])
         for scope, workload in matches:
             _add(found, entry, scope, workload)
     return found
@@ -98,7 +98,7 @@ def _add(found: Found, entry: Entry, scope: Scope, workload: dict) -> None:
     found.scope_of[key] = scope
 
 
-def _complain_if_missing(entry: Entry, scopes: list[Scope], workloads: list[dict]) -> None:
+def _complain_if_missing(cluster, entry: Entry, scopes: list[Scope], workloads: list[dict]) -> None:
     present = {workload["metadata"]["name"] for workload in workloads}
     missing = [name for name in entry.names if name not in present]
     if workloads and not missing:
@@ -107,8 +107,8 @@ def _complain_if_missing(entry: Entry, scopes: list[Scope], workloads: list[dict
     searched = "; ".join(str(scope) for scope in scopes)
     condition = f", select {entry.select}" if entry.select else ""
     raise RolloutError(
-        f"nothing found{' named ' + what if what else ''}: searched {searched}{condition}. "
-        "Check the spelling and the cluster, or allow it with allow_empty (in a plan: optional)"
+        f"nothing found{' named ' + what if what else ''} in {cluster.context or cluster.host}: searched {searched}"
+        f"{condition}; check the spelling and the cluster, or allow it with allow_empty (in a plan: optional)"
     )
 
 

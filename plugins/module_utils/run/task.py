@@ -47,6 +47,7 @@ class Task:
     started_at: datetime.datetime | None = None
     finished_at: datetime.datetime | None = None
     revision_before: str | None = None
+    before: dict | None = None  # as it was when the request went out; a watch may show the change before its answer
     diff: tuple[dict, dict] | None = None
     warnings: list[str] = field(default_factory=list)
 

@@ -64,10 +64,10 @@ def status(call: Call) -> dict:
     tasks = _tasks(found, entries, steps.StatusStep())
     if call.params["wait"]:
         loop = _carry_out(call, found, entries, tasks, _terms(call))
-        return _report(call, loop, "rolled out", run_id=None, cluster=identity)
+        return _report(call, loop, "rolled out", cluster=identity)
     for task in tasks:
         _judge_once(call, task)
-    return _result(call, tasks, "rolled out", run_id=None, cluster=identity)
+    return _result(call, tasks, "rolled out", cluster=identity)
 
 
 def undo(call: Call) -> dict:
@@ -99,7 +99,7 @@ def history(call: Call) -> dict:
     identity = call.identity
     found = find(call.cluster, call.entries(), call.params["allow_empty"])
     results = [_history_of(call, workload, wanted) for workload in found.objects.values()]
-    return {"results": results, "summary": summary(results), "cluster": identity, "run_id": None}
+    return {"results": results, "summary": summary(results), "cluster": identity}
 
 
 def pause(call: Call) -> dict:
@@ -110,7 +110,7 @@ def pause(call: Call) -> dict:
     found = find(call.cluster, entries, call.params["allow_empty"])
     tasks = _tasks(found, entries, steps.PauseStep(call.mode, paused, call.params["allow_owned"]))
     loop = _carry_out(call, found, entries, tasks, Terms(wait=False))
-    return _report(call, loop, call.params["state"], run_id=None, cluster=identity)
+    return _report(call, loop, call.params["state"], cluster=identity)
 
 
 def plan(call: Call) -> dict:
