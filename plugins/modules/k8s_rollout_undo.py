@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_rollout_undo
 version_added: 0.1.0
-short_description: Undo Kubernetes rollouts: the previous revision, a given one, or what one run restarted
+short_description: Undo Kubernetes rollouts, to the previous revision, a given one, or what one run restarted
 author: restartx contributors (@restartx)
 description:
   - Brings Deployments, StatefulSets and DaemonSets back to an earlier pod template, as C(kubectl rollout undo) does.
