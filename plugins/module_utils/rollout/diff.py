@@ -9,7 +9,7 @@ from typing import Iterator
 
 HIDDEN = "(hidden)"
 HIDDEN_TOO = "(hidden, differs)"
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _IGNORED = {
     ("status",),
     ("metadata", "resourceVersion"),
@@ -86,7 +86,7 @@ def _moved(left: dict, right: dict) -> bool:
 def _shown(path: Path, value):
     if value is _MISSING:
         return None
-    if path and (path[-1] == _LAST_APPLIED or _is_env_value(path)):
+    if path and (path[-1] == LAST_APPLIED or _is_env_value(path)):
         return HIDDEN
     if isinstance(value, dict):
         return {name: _shown((*path, name), part) for name, part in value.items()}

@@ -178,4 +178,4 @@ def _without(template: dict, drop) -> dict:
 def _with_metadata(template: dict, metadata: dict) -> dict:
     metadata = {name: value for name, value in metadata.items() if value}
     rest = {name: value for name, value in template.items() if name != "metadata"}
-    return {**rest, "metadata": metadata} if metadata else rest
+    return {"metadata": metadata, **rest} if metadata else rest

@@ -114,4 +114,5 @@ def _check_call(text: str, call: dict) -> None:
     least = len(signature)
     variadic = bool(signature) and signature[-1].get("variadic")
     if given < least or (given > least and not variadic):
-        raise RolloutError(f'select: "{text}" gives {name}() {given} arguments; it takes {least}')
+        takes = f"at least {least}" if variadic else least
+        raise RolloutError(f'select: "{text}" gives {name}() {given} arguments; it takes {takes}')

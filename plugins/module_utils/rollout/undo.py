@@ -8,10 +8,9 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import diff,
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.history import Revision
 
-LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 # Annotations of a Deployment that an undo leaves as they are; all others come back as its old ReplicaSet has them.
 _KEPT = (
-    LAST_APPLIED,
+    diff.LAST_APPLIED,
     history.REVISION,
     "deployment.kubernetes.io/revision-history",
     "deployment.kubernetes.io/desired-replicas",
@@ -83,12 +82,12 @@ def lost_annotations(workload: dict, revision: Revision) -> dict[str, str]:
 
 def stale_last_applied(workload: dict) -> str | None:
     """kubectl's warning about an object that was made with kubectl apply, None for others."""
-    if LAST_APPLIED not in kinds.annotations(workload):
+    if diff.LAST_APPLIED not in kinds.annotations(workload):
         return None
     resource = f"{kinds.kind_of(workload).plural}/{workload['metadata']['name']}"
     return (
         f"resource {resource} was previously managed with 'kubectl apply'. "
-        f"Rolling back will not update the {LAST_APPLIED} annotation, which may cause unexpected behavior on future "
+        f"Rolling back will not update the {diff.LAST_APPLIED} annotation, which may cause unexpected behavior on future "
         f"'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead."
     )
 
