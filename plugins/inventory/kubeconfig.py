@@ -187,6 +187,9 @@ class InventoryModule(BaseInventoryPlugin):
         from ansible_collections.restartx.core.plugins.module_utils.cluster import connect
         from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 
+        if connect.KUBERNETES_IMPORT_ERROR:
+            raise AnsibleParserError("cluster_uid needs the Python package kubernetes where Ansible runs.")
+
         def uid(context):
             try:
                 cluster = connect.connect({"context": context, "kubeconfig": kubeconfig}, os.environ)

@@ -111,6 +111,18 @@ def test_a_name_that_is_no_host_name_becomes_one_and_the_context_keeps_it(read):
     assert [host["restartx_context"] for host in inventory["_meta"]["hostvars"].values()] == [ARN]
 
 
+def test_a_cluster_that_does_not_tell_its_uid_is_a_warning_and_stays_in_the_inventory(read):
+    config = {
+        "contexts": [{"name": "gone", "context": {"cluster": "gone"}}],
+        "clusters": [{"name": "gone", "cluster": {"server": "http://127.0.0.1:1"}}],
+    }
+    inventory, printed = read("kubeconfig: config\ncluster_uid: true", {"config": json.dumps(config)})
+    assert inventory["clusters"]["hosts"] == ["gone"]
+    assert "restartx_cluster_uid_seen" not in inventory["_meta"]["hostvars"]["gone"]
+    assert "cluster of context 'gone' did not tell its uid: " in printed
+    assert "127.0.0.1:1" in printed
+
+
 @pytest.mark.parametrize(
     ("source", "files", "environment", "sentence"),
     [
