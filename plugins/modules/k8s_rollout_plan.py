@@ -65,8 +65,8 @@ summary:
   sample: {planned: 12}
 plan:
   description:
-    - Its C(name), its C(digest), its C(order) (lists of the ids of entries that may be restarted at the same time), and what its
-      C(window) is at the moment.
+    - Its C(name), its C(digest), its C(order) (lists of the ids of entries that may be restarted at the same time), the C(workloads)
+      that each entry means, and its C(window) at the moment (C(open) and a C(message)), null when it has none.
   returned: when the plan is fit
   type: dict
 journal:

@@ -176,16 +176,18 @@ def _text(instant: datetime.datetime) -> str:
 def choose_run(
     journals: t.Mapping[str, dict | None], digest: str, ticket: str | None, requested: str | None, new_run: str
 ) -> dict:
-    """Which run a start of the playbook is: the unfinished one of the same plan, or a new one.
+    """Which run a start of the playbook is: the unfinished one of the same plan and ticket, or a new one.
 
     `journals` holds each cluster's journal of the plan by inventory host; `requested` is restartx_run: None, `new`, or
-    a run id. Returns {run_id, resuming, done, total, warning}. Raises RolloutError when the ticket's run is finished.
+    a run id. Without a ticket the unfinished run of any ticket is meant. Returns {run_id, resuming, started_at, ticket,
+    done, total, warning}. Raises RolloutError when the ticket's run is finished.
     """
     known = {host: journal for host, journal in journals.items() if journal}
     if requested not in (None, "", "new"):
         return _run(requested, known)
-    open_runs = [journal for journal in known.values() if not _finished(journal, known)]
-    same = [journal for journal in open_runs if journal["digest"] == digest]
+    open_runs = [journal for journal in known.values() if not _finished(journal, journals)]
+    # Another ticket is another reason: what the old run has restarted already, this one has still to restart.
+    same = [journal for journal in open_runs if journal["digest"] == digest and ticket in (None, journal["ticket"])]
     if same and requested != "new":
         return _run(max(same, key=lambda journal: journal["started_at"])["run"], known)
     if ticket and requested != "new":
@@ -195,19 +197,17 @@ def choose_run(
                     f"ticket {ticket} was carried out already, by run {journal['run']}, finished {journal['updated_at']}; "
                     "to restart everything again say -e restartx_run=new"
                 )
-    left = {journal["run"] for journal in open_runs}
+    left = {f"{journal['run']} ({journal['ticket'] or 'no ticket'})" for journal in open_runs}
     chosen = _run(new_run, known)
     if left:
         chosen["warning"] = f"unfinished and now left behind: run {', '.join(sorted(left))}"
     return chosen
 
 
-def _finished(journal: dict, known: t.Mapping[str, dict]) -> bool:
+def _finished(journal: dict, journals: t.Mapping[str, dict | None]) -> bool:
     """A run is finished when it is so on every cluster that it was meant for and that is asked now."""
-    of_run = {host: other for host, other in known.items() if other["run"] == journal["run"]}
-    return all(
-        host in of_run and of_run[host]["state"] == "finished" for host in journal["clusters"]
-    )
+    asked = [journals[host] for host in journal["clusters"] if host in journals] or [journal]
+    return all(other and other["run"] == journal["run"] and other["state"] == "finished" for other in asked)
 
 
 def _run(run: str, known: t.Mapping[str, dict]) -> dict:
@@ -216,6 +216,8 @@ def _run(run: str, known: t.Mapping[str, dict]) -> dict:
     return {
         "run_id": run,
         "resuming": bool(of_run),
+        "started_at": min((journal["started_at"] for journal in of_run), default=None),
+        "ticket": next((journal["ticket"] for journal in of_run if journal["ticket"]), None),
         "done": sum(outcome in DONE for outcome in outcomes),
         "total": len(outcomes),
         "warning": None,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from dataclasses import replace
 
@@ -132,10 +133,17 @@ def plan(call: Call) -> dict:
             "name": checked.name,
             "digest": checked.digest,
             "order": graph.levels(checked.entries),
-            "window": checked.window.explain(call.clock.now()) if checked.window else None,
+            "workloads": {
+                entry.id: [task.title for task in tasks if task.group == entry.id] for entry in checked.entries
+            },
+            "window": _window_now(checked.window, call.clock.now()) if checked.window else None,
         },
         journal=journals.read(call.cluster, params["journal_namespace"], checked.name),
     )
+
+
+def _window_now(window: Window, now: datetime.datetime) -> dict:
+    return {"open": window.is_open(now), "message": window.explain(now)}
 
 
 def _terms(call: Call, **more: t.Any) -> Terms:
