@@ -55,7 +55,9 @@ def parse_status(body: bytes) -> dict:
         status = json.loads(text)
     except ValueError:
         status = None
-    return status if isinstance(status, dict) and status.get("kind") == "Status" else {"message": text}
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return status
+    return {"message": "an HTML page, perhaps of a proxy in between" if "<html" in text.lower() else text}
 
 
 def one_line(text: str) -> str:
@@ -135,12 +137,13 @@ def _not_found(answer: Answer) -> str:
 
 
 def _conflict(answer: Answer) -> str:
+    target, other = answer.target, answer.details.get("name")
     if answer.reason == "AlreadyExists":
-        what = replace(answer.target, name=answer.target.name or answer.details.get("name"))
+        what = replace(target, name=target.name or other)
         return f"{what} exists already (409 Conflict): choose another name, or change the existing one"
-    return (
-        f"{answer.target} was changed by someone else in between (409 Conflict): read it again, then {answer.verb} it"
-    )
+    if other not in (None, target.name):  # such as a quota that counts the object
+        return f"{answer.host} could not {answer.verb} {target} (409 Conflict), try again: {answer.text}"
+    return f"{target} was changed by someone else in between (409 Conflict): read it again, then {answer.verb} it"
 
 
 def _expired(answer: Answer) -> str:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The connection options with their environment variables: names, precedence, and what in them is secret.
 
-Names are kubernetes.core's. An option that is set beats its variables; an option left empty counts as not set. An explicit
-`context` or `kubeconfig` option beats the whole K8S_AUTH_* group, for these variables (AWX sets host and token for a whole
-job) would otherwise send every inventory host to one cluster. Only K8S_AUTH_KUBECONFIG still counts beside a `context`
-option: it says in which file the context is, not which cluster is meant.
+Names are kubernetes.core's. An option that is set beats its variables; an option left empty counts as not set. An
+explicit `context` or `kubeconfig` option beats the whole K8S_AUTH_* group, for these variables (AWX sets host and token
+for a whole job) would otherwise send every inventory host to one cluster. Only K8S_AUTH_KUBECONFIG still counts beside
+a `context` option: it says in which file the context is, not which cluster is meant.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def resolve(options: Mapping, environ: Mapping[str, str]) -> dict:
         text = next((environ[variable] for variable in VARIABLES[name] if environ.get(variable)), None)
         if text is not None:
             found.setdefault(name, _typed(name, text))
-    headers = {name: value for name, value in (found.pop("proxy_headers", None) or {}).items() if value}
+    given = found.pop("proxy_headers", None) or {}
+    headers = {name: given[name] for name in PROXY_HEADERS if given.get(name)}
     return found | ({"proxy_headers": headers} if headers else {})
 
 

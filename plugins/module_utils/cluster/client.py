@@ -13,7 +13,12 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.connection i
     Connection,
     Request,
 )
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Expired, Forbidden, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
+    ClusterError,
+    Expired,
+    Forbidden,
+    NotFound,
+)
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
 from ansible_collections.restartx.core.plugins.module_utils.cluster.stream import Stream
 
@@ -94,8 +99,10 @@ class Cluster:
         """
         if resend is None:
             resend = method != "POST" or bool(params and params.get("dryRun"))
-        if attempts is None and not self._connection.answered:
-            attempts = min(_FIRST_ATTEMPTS, self._retry.attempts)
+
+        def limit(error: ClusterError) -> int:
+            unknown = error.status is None and not self._connection.answered
+            return attempts or (_FIRST_ATTEMPTS if unknown else self._retry.attempts)
 
         def call() -> dict:
             silence = READ_SECONDS
@@ -103,7 +110,7 @@ class Cluster:
                 silence = max(_SHORTEST, min(silence, deadline - self._retry.clock()))
             return self._connection.fetch(Request(method, path, params or {}, body, content, silence))
 
-        return self._retry.run(call, resend=resend, deadline=deadline, attempts=attempts)
+        return self._retry.run(call, resend=resend, deadline=deadline, limit=limit)
 
     def get(self, path: str, params: Mapping[str, object] | None = None, *, deadline: float | None = None) -> dict:
         """One object."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import libraries
 from ansible_collections.restartx.core.plugins.module_utils.cluster.auth import resolve, secrets_of
@@ -31,10 +32,12 @@ def connect(
 ) -> Cluster:
     """The cluster that options and environment mean; see auth.py and endpoint.find_endpoint for what counts when.
 
-    `options` are a module's parameters, by kubernetes.core's names. Credentials are fetched and certificates loaded, but no
-    request is sent. Raises ClusterError: ConfigError, or CredentialPlugin when a plugin gives none in `plugin_timeout`
+    `options` are a module's parameters, by kubernetes.core's names. Credentials are fetched and certificates loaded,
+    but no request is sent. Raises ConfigError, or CredentialPlugin when a plugin gives none within `plugin_timeout`
     seconds.
     """
-    connection = Connection(find_endpoint(resolve(options, environ), environ, plugin_timeout, pod_folder), now)
+    endpoint = find_endpoint(resolve(options, environ), environ, plugin_timeout, pod_folder)
+    endpoint = replace(endpoint, secrets=endpoint.secrets | secrets_of(options, environ))
+    connection = Connection(endpoint, now)
     connection.prepare()
     return Cluster(connection, retry)

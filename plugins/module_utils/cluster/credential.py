@@ -90,7 +90,7 @@ class Credentials:
             return self._generation != generation
 
     def hint(self) -> str:
-        """Why the server refuses the current credential and what to do, as far as it can be seen in it; else nothing."""
+        """Why the server refuses the current credential and what to do, as far as it can be seen in it."""
         with self._lock:
             credential = self._credential
         if credential is None:

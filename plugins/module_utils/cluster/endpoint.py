@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.restartx.core.plugins.module_utils.cluster import kubeconfig
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential, Source
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of, read_file
 from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in_user
 from ansible_collections.restartx.core.plugins.module_utils.cluster.url import bare, is_url, password_of
 from ansible_collections.restartx.core.plugins.module_utils.cluster.user import (
-    content_of,
-    read_file,
     source_of_options,
     source_of_user,
     token_file_source,
@@ -23,7 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.user import 
 
 POD_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _DEFAULT = "~/.kube/config"
-_NOBODY = Source("nobody", Credential)
+_NOBODY = Source("an anonymous user", Credential)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Endpoint:
     authority: bytes | None = None
     validate: bool = True
     server_name: str | None = None
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     no_proxy: str | None = None
     proxy_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     impersonation: tuple[tuple[str, str], ...] = ()
@@ -49,14 +48,14 @@ def find_endpoint(
 ) -> Endpoint:
     """Find the server that `auth` (see auth.resolve) means; raises ConfigError.
 
-    Host with credentials: that server, and nothing else is read. Kubeconfig or context: from the kubeconfig, whose values
-    single options replace. A host alone: that server without credentials, such as a local proxy. Nothing: KUBECONFIG, then
-    ~/.kube/config, then the cluster of the pod we run in.
+    Host with credentials: that server, and nothing else is read. Kubeconfig or context: from the kubeconfig, whose
+    values single options replace. A host alone: that server without credentials, such as a local proxy. Nothing:
+    KUBECONFIG, then ~/.kube/config, then the cluster of the pod we run in.
     """
     given = source_of_options(auth)
     named = "kubeconfig" in auth or "context" in auth
     if "host" in auth and (given or not named):
-        endpoint = Endpoint(auth["host"], given or _NOBODY, "host")
+        endpoint = Endpoint(auth["host"], given or _NOBODY, "the options")
     else:
         source = auth.get("kubeconfig") or _default_kubeconfig(environ, named)
         if source:
@@ -67,7 +66,7 @@ def find_endpoint(
 
 
 def _default_kubeconfig(environ: Mapping[str, str], wanted: bool) -> str | None:
-    """The kubeconfig nobody named. KUBECONFIG counts even if its file is missing: a typo must not mean another cluster."""
+    """The kubeconfig nobody named. KUBECONFIG counts even if missing: a typo must not mean another cluster."""
     if environ.get("KUBECONFIG"):
         return environ["KUBECONFIG"]
     return _DEFAULT if wanted or os.path.exists(os.path.expanduser(_DEFAULT)) else None
@@ -129,6 +128,9 @@ def _with_options(endpoint: Endpoint, auth: Mapping) -> Endpoint:
     elif "impersonate_groups" in auth:
         raise ConfigError("impersonate_groups alone is not possible: set impersonate_user as well")
     endpoint = replace(endpoint, **changes)
+    for name, value in endpoint.impersonation:
+        if not value.isascii() or not value.isprintable():
+            raise ConfigError(f"{name} of {endpoint.where} cannot stand in a header: use printable ASCII characters")
     host = str(endpoint.host).strip().rstrip("/")
     for name, url, schemes in (
         ("host", host, ("http", "https")),

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reads kubeconfig files, merges them as kubectl does, and picks one context.
 
-https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/: of two entries with one name the
-first file's counts, relative paths are relative to the file they stand in, files of a list that do not exist are skipped.
+https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/: of two entries with one name
+the first file's counts, relative paths are relative to the file they stand in, files of a list that do not exist are
+skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Chosen:
 
     where: str
     context: str
-    cluster: dict
+    cluster: dict = field(repr=False)
     user_name: str | None
     user: dict = field(repr=False)
     paths: tuple[str, ...] = ()
@@ -52,6 +53,8 @@ def load(source: str | Mapping) -> Kubeconfig:
     if isinstance(source, Mapping):
         where = "the kubeconfig option"
         return _merged(where, [(where, dict(source), os.getcwd())], ())
+    if "\n" in source or source.lstrip().startswith("{"):  # not shown: it may hold secrets
+        raise ConfigError("kubeconfig holds the text of a file: give its path, or the text as a dictionary (from_yaml)")
     listed = [os.path.abspath(os.path.expanduser(path)) for path in source.split(os.pathsep) if path.strip()]
     paths = tuple(path for path in listed if os.path.exists(path))
     if not paths:
@@ -61,7 +64,7 @@ def load(source: str | Mapping) -> Kubeconfig:
 
 
 def choose(config: Kubeconfig, context: str | None) -> Chosen:
-    """Pick a context, or the current one for None; raises ConfigError where the kubeconfig does not lead to a server."""
+    """Pick a context (None: the current one); raises ConfigError where it does not lead to a server."""
     where = config.where
     if not config.contexts:
         raise ConfigError(f"{where} has no contexts: write one with kubectl config set-context, or give another file")

@@ -8,6 +8,7 @@ only logs its failure. The protocol is https://kubernetes.io/docs/reference/conf
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -20,6 +21,7 @@ from datetime import datetime
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential, bearer
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import CredentialPlugin
+from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of
 from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
 from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide, secrets_in_user
 
@@ -121,8 +123,11 @@ class Plugin:
     def _info(self) -> dict:
         spec: dict = {"interactive": False}
         if self._exec.get("provideClusterInfo"):
-            keys = ("server", "tls-server-name", "insecure-skip-tls-verify", "certificate-authority-data", "proxy-url")
+            keys = ("server", "tls-server-name", "insecure-skip-tls-verify", "proxy-url")
             spec["cluster"] = {key: self._cluster[key] for key in keys if key in self._cluster}
+            authority = content_of(self._cluster, "certificate-authority", self._name)
+            if authority:
+                spec["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
             for extension in self._cluster.get("extensions") or []:
                 if extension.get("name") == _EXTENSION:
                     spec["cluster"]["config"] = extension.get("extension")

@@ -29,9 +29,13 @@ def provider_source(chosen: Chosen, persist: bool) -> Source:
     def load(configuration) -> None:
         if persist and chosen.paths:
             paths = os.pathsep.join(chosen.paths)
-            kubernetes.config.load_kube_config(paths, chosen.context, configuration, persist_config=True)
+            kubernetes.config.load_kube_config(
+                paths, context=chosen.context, client_configuration=configuration, persist_config=True
+            )
         else:
-            kubernetes.config.load_kube_config_from_dict(only, "only", configuration, persist_config=False)
+            kubernetes.config.load_kube_config_from_dict(
+                only, context="only", client_configuration=configuration, persist_config=False
+            )
 
     def read() -> Credential:
         configuration = kubernetes.client.Configuration()

@@ -24,11 +24,11 @@ class Retry:
     """Exponential backoff with full jitter, in seconds.
 
     The pause before repetition n is random between 0 and `first` * 2^(n-1), never more than `longest`. Where the server
-    names a time (Retry-After) that time is kept, with up to `first` on top so that many clients do not come back at once;
-    more than `patience` is not waited for. `clock`, `sleep` and `random` are injected by tests.
+    names a time (Retry-After) that time is kept, with up to `first` on top so that many clients do not come back at
+    once; more than `patience` is not waited for. `clock`, `sleep` and `random` are injected by tests.
     """
 
-    attempts: int = 8
+    attempts: int = 10
     first: float = 0.5
     longest: float = 15.0
     patience: float = 300.0
@@ -36,19 +36,25 @@ class Retry:
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = random.random
 
-    def pause(self, failures: int, error: ClusterError) -> float:
+    def pause(self, failures: int, error: ClusterError | None = None) -> float:
         """Seconds to wait after that many failures in a row (from 1), the last of which was `error`."""
-        if error.retry_after is not None:
+        if error is not None and error.retry_after is not None:
             return error.retry_after + self.random() * self.first
         exponent = min(failures - 1, 30)  # far beyond `longest`, and no float overflows
         return self.random() * min(self.longest, self.first * 2**exponent)
 
     def run(
-        self, call: Callable[[], T], *, resend: bool, deadline: float | None = None, attempts: int | None = None
+        self,
+        call: Callable[[], T],
+        *,
+        resend: bool,
+        deadline: float | None = None,
+        limit: Callable[[ClusterError], int] | None = None,
     ) -> T:
         """Call until it succeeds; re-raises the last ClusterError when waiting is of no use, not safe, or too late.
 
-        `deadline` is an instant of `clock`: no pause reaches beyond it. `attempts` overrides the policy's number.
+        `deadline` is an instant of `clock`: no pause reaches beyond it. `limit` gives the number of attempts for an
+        error, in place of the policy's own.
         """
         failures = 0
         while True:
@@ -56,7 +62,8 @@ class Retry:
                 return call()
             except ClusterError as error:
                 failures += 1
-                if failures >= (attempts or self.attempts) or not repeatable(error, resend):
+                attempts = limit(error) if limit else self.attempts
+                if failures >= attempts or not repeatable(error, resend):
                     raise
                 pause = self.pause(failures, error)
                 if pause > self.patience or (deadline is not None and self.clock() + pause >= deadline):

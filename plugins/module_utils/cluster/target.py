@@ -17,7 +17,7 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 @dataclass(frozen=True)
 class Target:
-    """Resource (`deployments.apps`, with subresource `deployments.apps/scale`), namespace and name, as RBAC sees them."""
+    """Resource (`deployments.apps`, or `deployments.apps/scale`), namespace and name, as RBAC sees them."""
 
     resource: str
     namespace: str | None = None

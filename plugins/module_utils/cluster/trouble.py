@@ -31,8 +31,8 @@ _ALERTS = {
     "UNKNOWN_CA": "the server does not trust the client certificate's CA: use a certificate made for this cluster",
     "BAD_CERTIFICATE": "the server refuses the client certificate: use a certificate made for this cluster",
     "CERTIFICATE_UNKNOWN": "the server refuses the client certificate: use a certificate made for this cluster",
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port: check the port, or write the host with http://",
-    "HTTP_REQUEST": "the server does not speak TLS on this port: check the port, or write the host with http://",
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port: check the port, or give the host with http://",
+    "HTTP_REQUEST": "the server does not speak TLS on this port: check the port, or give the host with http://",
 }
 
 
@@ -40,14 +40,16 @@ def trouble_of(error: Exception, host: str, proxy: str | None, path: str) -> Unr
     """The error for an exception of urllib3 (or below it) that a request to `host` (a URL) ended with."""
     causes = list(_causes(error))
 
-    def unreachable(why: str, *, transient: bool = True, ambiguous: bool = True) -> Unreachable:
-        return Unreachable(f"cannot reach {host}: {why}", path=path, transient=transient, ambiguous=ambiguous)
-
     def find(kind):
         return next((cause for cause in causes if isinstance(cause, kind)), None)
 
-    if find(urllib3.exceptions.ProxyError):
-        return unreachable(f"the proxy {bare(proxy)} does not pass it on, check proxy and no_proxy", ambiguous=False)
+    at_proxy = find(urllib3.exceptions.ProxyError) is not None
+    way = f"{host} through the proxy {bare(proxy)}" if at_proxy else host
+    unsent = at_proxy or find(urllib3.exceptions.NewConnectionError) is not None
+
+    def unreachable(why: str, *, transient: bool = True, ambiguous: bool = not unsent) -> Unreachable:
+        return Unreachable(f"cannot reach {way}: {why}", path=path, transient=transient, ambiguous=ambiguous)
+
     if cause := find(ssl.SSLCertVerificationError):
         words = _CERTIFICATE.get(cause.verify_code, f"is not accepted ({cause.verify_message})")
         return unreachable(f"the server's certificate {words}", transient=False, ambiguous=False)
@@ -56,23 +58,25 @@ def trouble_of(error: Exception, host: str, proxy: str | None, path: str) -> Unr
         words = [text for word, text in _ALERTS.items() if word in (cause.reason or "")]
         return unreachable(words[0] if words else f"TLS failed ({cause.reason or cause})", transient=False)
     if cause := find(socket.gaierror):
-        name = urlsplit(proxy or host).hostname
-        return unreachable(f'the name "{name}" has no address ({cause.strerror}), check host and DNS', ambiguous=False)
+        name = urlsplit(proxy if at_proxy else host).hostname
+        return unreachable(f'the name "{name}" has no address ({cause.strerror}), check the name and DNS')
     if find(ConnectionRefusedError):
-        return unreachable("connection refused, check the port and that the API server runs", ambiguous=False)
-    unsent = find(urllib3.exceptions.NewConnectionError) is not None
-    if find(urllib3.exceptions.ConnectTimeoutError) and not unsent:
+        return unreachable("connection refused, check the port and that something listens there")
+    if find(urllib3.exceptions.ConnectTimeoutError) and not find(urllib3.exceptions.NewConnectionError):
         return unreachable("no connection in time, check the address, firewalls and proxy", ambiguous=False)
     if find(urllib3.exceptions.ReadTimeoutError):
         return unreachable("connected, but no answer in time, the API server may be overloaded: try again later")
+    refusal = [str(cause) for cause in causes if type(cause) is OSError and "unnel" in str(cause)]
+    if refusal:  # http.client's own words, with the proxy's status
+        return unreachable(f"{refusal[0]}, check proxy, proxy_headers and no_proxy", transient=False)
     cause = find(OSError)
     if cause and cause.strerror:
-        return unreachable(f"{cause.strerror}, check the network in between", ambiguous=not unsent)
+        return unreachable(f"{cause.strerror}, check the network in between")
     return unreachable("the connection broke, the API server or a proxy may be restarting: try again later")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and those inside it: as argument, as `reason`, as cause or context; each once, outer before inner."""
+    """The exception and those inside it (argument, `reason`, cause, context), each once, outer before inner."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import base64
-import os
 from collections.abc import Mapping
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import (
@@ -16,6 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.credential i
     bearer,
 )
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of, read_file
 from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
 from ansible_collections.restartx.core.plugins.module_utils.cluster.plugin import Plugin
 from ansible_collections.restartx.core.plugins.module_utils.cluster.provider import provider_source
@@ -85,23 +84,3 @@ def token_file_source(path: str, words: str) -> Source:
         return Credential(bearer(read_file(path).decode("utf-8", "replace"), f'the token file "{path}"'))
 
     return Source(words, read, renewable=True, max_age=REREAD)
-
-
-def content_of(entry: Mapping, name: str, where: str) -> bytes | None:
-    """What a kubeconfig entry holds as `<name>-data` in base64, or else in the file `<name>`; None if neither is set."""
-    data = entry.get(f"{name}-data")
-    if data:
-        try:
-            return base64.b64decode(str(data), validate=True)
-        except ValueError:
-            raise ConfigError(f"{name}-data of {where} is not base64: correct it, or write the file anew") from None
-    return read_file(entry[name]) if entry.get(name) else None
-
-
-def read_file(path: str) -> bytes:
-    """The content of a file that options or kubeconfig name."""
-    try:
-        with open(os.path.expanduser(path), "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise ConfigError(f'cannot read "{path}" ({error.strerror}): correct the path or its permissions') from None

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Watches a collection for as long as somebody wants to know, whatever happens to single connections.
 
-https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes: a watch goes on from a resource
-version; where the server no longer remembers that version (410) the collection is listed again.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes: a watch goes on from a
+resource version; where the server no longer remembers that version (410) the collection is listed again.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Watch:
         try:
             if self._version is None:
                 self._relist()
-            self._follow()
+            told = self._follow()
         except Expired as error:
             self._version = None
             self._failures += 1
@@ -110,17 +110,19 @@ class Watch:
             if error.status is not None and self._failures >= _ANSWERS_BEFORE_LISTING:
                 self._version = None
             return self._cluster.retry.pause(self._failures, error)
-        if self._failures or self._cluster.retry.clock() - started < _SHORT:
-            self._failures += 1  # a server or proxy that ends every answer at once
-            return min(_SHORT, self._cluster.retry.longest)
-        return 0.0
+        if told or self._cluster.retry.clock() - started >= _SHORT:
+            self._failures = 0
+            return 0.0
+        self._failures += 1  # a server or proxy that ends every answer at once
+        return self._cluster.retry.pause(self._failures)
 
     def _relist(self) -> None:
         listing = self._cluster.list(self._path, self._params, attempts=1)
         self._version = listing.resource_version
         self._deliver(Relisted(listing.items))
 
-    def _follow(self) -> None:
+    def _follow(self) -> bool:
+        """Deliver what one answer tells, from the version on; returns whether it told anything."""
         params = {
             **self._params,
             "resourceVersion": self._version,
@@ -130,10 +132,13 @@ class Watch:
         stream = self._stream = self._cluster.stream(self._path, params, self._silence)
         if self._stopped.is_set():  # after the line above, or else before it and then seen by the other thread
             stream.hang_up()
+        told = False
         for line in stream.lines():
             if self._stopped.is_set():
-                return
+                break
             self._take(stream, line)
+            told = True
+        return told
 
     def _take(self, stream: Stream, line: bytes) -> None:
         event = stream.parse(line)

@@ -1,0 +1,263 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is sent, what comes back, and what is sent again."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster import errors
+from ansible_collections.restartx.core.plugins.module_utils.cluster.connection import USER_AGENT
+from tests.unit.cluster.server import Chunks, Reply, hang_up, silence, status
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/shop/deployments"
+API = f"{DEPLOYMENTS}/api"
+BUSY = status(429, "TooManyRequests", "too many requests")
+DOWN = status(503, "ServiceUnavailable", "apiserver is shutting down")
+
+
+def page(*names, following=None, version="7"):
+    metadata = {"resourceVersion": version, **({"continue": following} if following else {})}
+    items = [{"metadata": {"name": name}} for name in names]
+    return Reply(body={"apiVersion": "apps/v1", "kind": "DeploymentList", "metadata": metadata, "items": items})
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        ("call", "method", "params", "content", "body"),
+        [
+            (lambda c: c.get(API), "GET", {}, None, None),
+            (lambda c: c.get(API, {"a": True, "b": None}), "GET", {"a": "true"}, None, None),
+            (
+                lambda c: c.patch(API, {"spec": {}}, "strategic", field_manager="restartx"),
+                "PATCH",
+                {"fieldManager": "restartx"},
+                "application/strategic-merge-patch+json",
+                {"spec": {}},
+            ),
+            (lambda c: c.patch(API, {}, "merge"), "PATCH", {}, "application/merge-patch+json", {}),
+            (
+                lambda c: c.patch(API, [{"op": "test"}], "json", dry_run=True),
+                "PATCH",
+                {"dryRun": "All"},
+                "application/json-patch+json",
+                [{"op": "test"}],
+            ),
+            (lambda c: c.create(DEPLOYMENTS, {"a": 1}), "POST", {}, "application/json", {"a": 1}),
+            (lambda c: c.replace(API, {"a": 1}), "PUT", {}, "application/json", {"a": 1}),
+            (lambda c: c.delete(API, dry_run=True), "DELETE", {"dryRun": "All"}, None, None),
+            (
+                lambda c: c.delete(API, {"gracePeriodSeconds": 0}),
+                "DELETE",
+                {},
+                "application/json",
+                {"gracePeriodSeconds": 0},
+            ),
+        ],
+    )
+    def test_each_verb_sends_its_method_parameters_content_type_and_body(
+        self, serve, cluster_of, call, method, params, content, body
+    ):
+        server = serve(Reply(body={"answer": 1}))
+        assert call(cluster_of(server)) == {"answer": 1}
+        (seen,) = server.seen
+        assert (seen.method, seen.params, seen.body) == (method, params, body)
+        assert dict(seen.headers).get("Content-Type") == content
+
+    def test_the_user_agent_names_the_collection_and_its_version(self, serve, cluster_of):
+        galaxy = yaml.safe_load((Path(__file__).parents[3] / "galaxy.yml").read_text())
+        server = serve(Reply())
+        cluster_of(server).get("/version")
+        assert dict(server.seen[0].headers)["User-Agent"] == USER_AGENT == f"restartx/{galaxy['version']}"
+
+    def test_every_impersonated_group_is_a_header_of_its_own(self, serve, cluster_of):
+        server = serve(Reply())
+        cluster_of(server, {"impersonate_user": "eve", "impersonate_groups": ["dev", "ops"]}).patch(API, {}, "merge")
+        sent = [pair for pair in server.seen[0].headers if pair[0].startswith("Impersonate")]
+        assert sent == [("Impersonate-User", "eve"), ("Impersonate-Group", "dev"), ("Impersonate-Group", "ops")]
+
+    def test_a_path_prefix_of_the_host_is_kept(self, serve, cluster_of):
+        server = serve(Reply())
+        cluster_of(server, {"host": f"{server.url}/k8s/clusters/c-1/"}).get("/version")
+        assert server.seen[0].path == "/k8s/clusters/c-1/version"
+
+    @pytest.mark.parametrize("path", ["pods", f"{DEPLOYMENTS}/..", f"{DEPLOYMENTS}//x", f"{DEPLOYMENTS}/.", f"{API}/"])
+    def test_a_path_that_would_reach_another_object_is_refused_unsent(self, serve, cluster_of, path):
+        server = serve(Reply())
+        with pytest.raises(errors.Invalid, match="is no path of the API"):
+            cluster_of(server).delete(path)
+        assert server.seen == []
+
+    def test_characters_of_a_name_that_mean_something_in_urls_stay_part_of_the_name(self, serve, cluster_of):
+        server = serve(Reply())
+        cluster_of(server).get(f"{DEPLOYMENTS}/a?b#c d")
+        assert server.seen[0].path == f"{DEPLOYMENTS}/a%3Fb%23c%20d"
+
+    def test_compressed_answers_are_asked_for_and_understood(self, serve, cluster_of):
+        body = gzip.compress(json.dumps({"a": "x" * 1000}).encode())
+        server = serve(Reply(body=body, headers={"Content-Encoding": "gzip"}))
+        assert cluster_of(server).get(API) == {"a": "x" * 1000}
+        assert dict(server.seen[0].headers)["Accept-Encoding"] == "gzip"
+
+    def test_warnings_of_the_server_are_kept_once_each(self, serve, cluster_of):
+        header = {"Warning": r'299 - "apps/v1beta1 is \"old\"", 299 - "and, deprecated"'}
+        cluster = cluster_of(serve(Reply(headers=header)))
+        cluster.get(API)
+        cluster.get(API)
+        assert cluster.warnings == ['apps/v1beta1 is "old"', "and, deprecated"]
+
+    def test_requests_are_counted_across_threads(self, serve, cluster_of):
+        server = serve(Reply())
+        cluster = cluster_of(server)
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda _number: cluster.get(API), range(100)))
+        assert cluster.requests == len(server.seen) == 100
+
+    def test_an_answer_that_is_no_json_object_says_what_to_check(self, serve, cluster_of):
+        with pytest.raises(errors.ServerFailed, match="the address of a Kubernetes API server"):
+            cluster_of(serve(Reply(body=b"<html>Log in</html>"))).get(API)
+
+    def test_a_redirect_is_not_followed(self, serve, cluster_of):
+        server = serve(Reply(302, headers={"Location": "/login"}))
+        with pytest.raises(errors.ClusterError, match="redirects .* give the API server's own address"):
+            cluster_of(server).get(API)
+        assert len(server.seen) == 1
+
+
+class TestLists:
+    def test_items_get_the_kind_that_lists_leave_out(self, serve, cluster_of):
+        listing = cluster_of(serve(page("api", "web"))).list(DEPLOYMENTS, {"labelSelector": "a=b"})
+        assert [(item["kind"], item["apiVersion"], item["metadata"]["name"]) for item in listing.items] == [
+            ("Deployment", "apps/v1", "api"),
+            ("Deployment", "apps/v1", "web"),
+        ]
+        assert listing.resource_version == "7"
+
+    def test_pages_are_followed_to_the_last(self, serve, cluster_of):
+        server = serve(page("a", following="t1"), page("b", following="t2"), page("c"))
+        listing = cluster_of(server).list(DEPLOYMENTS, {"labelSelector": "a=b"})
+        assert [item["metadata"]["name"] for item in listing.items] == ["a", "b", "c"]
+        assert [seen.params for seen in server.seen] == [
+            {"labelSelector": "a=b", "limit": "500"},
+            {"labelSelector": "a=b", "limit": "500", "continue": "t1"},
+            {"labelSelector": "a=b", "limit": "500", "continue": "t2"},
+        ]
+
+    def test_pages_that_expired_on_the_way_are_replaced_by_one_whole_list(self, serve, cluster_of):
+        gone = status(410, "Expired", "the provided continue parameter is too old")
+        server = serve(page("a", following="t1"), gone, page("a", "b", version="9"))
+        listing = cluster_of(server).list(DEPLOYMENTS)
+        assert ([item["metadata"]["name"] for item in listing.items], listing.resource_version) == (["a", "b"], "9")
+        assert server.seen[-1].params == {}
+
+    def test_a_list_of_nothing_has_no_items(self, serve, cluster_of):
+        body = {"kind": "DeploymentList", "metadata": {"resourceVersion": "3"}, "items": None}
+        assert cluster_of(serve(Reply(body=body))).list(DEPLOYMENTS).items == []
+
+
+class TestIdentity:
+    def test_it_is_the_uid_of_kube_system_and_asked_for_once(self, serve, cluster_of):
+        server = serve(Reply(body={"metadata": {"uid": "u-1"}}))
+        cluster = cluster_of(server)
+        assert [cluster.uid(), cluster.uid()] == ["u-1", "u-1"]
+        assert [seen.path for seen in server.seen] == ["/api/v1/namespaces/kube-system"]
+
+    def test_it_is_unknown_where_we_may_not_ask(self, serve, cluster_of):
+        assert cluster_of(serve(status(403, "Forbidden", "no"))).uid() is None
+
+
+class TestRepetition:
+    @pytest.mark.parametrize("call", ["get", "patch", "replace", "create", "delete"])
+    def test_too_many_requests_is_waited_for_as_long_as_the_server_asks(self, serve, cluster_of, time, call):
+        server = serve(Reply(429, b"", {"Retry-After": "7"}), BUSY, Reply(body={"done": 1}))
+        arguments = {"patch": ({}, "merge"), "replace": ({},), "create": ({},)}.get(call, ())
+        assert getattr(cluster_of(server), call)(API, *arguments) == {"done": 1}
+        assert time.slept == [7 + 0.5 * 0.5, 0.5 * 1.0]
+
+    def test_a_date_in_retry_after_is_understood(self, serve, cluster_of, time):
+        time.now = 1_000_000_000.0  # Sun, 09 Sep 2001 01:46:40 GMT
+        server = serve(Reply(503, b"", {"Retry-After": "Sun, 09 Sep 2001 01:46:52 GMT"}), Reply())
+        cluster_of(server).get(API)
+        assert time.slept == [12 + 0.5 * 0.5]
+
+    def test_failures_of_the_server_are_waited_for_longer_each_time(self, serve, cluster_of, time):
+        cluster_of(serve(DOWN, DOWN, DOWN, DOWN, Reply())).get(API)
+        assert time.slept == [0.25, 0.5, 1.0, 2.0]
+
+    def test_after_the_last_attempt_the_error_is_told(self, serve, cluster_of, time):
+        server = serve(BUSY)
+        with pytest.raises(errors.Throttled):
+            cluster_of(server, attempts=3).get(API)
+        assert len(server.seen) == 3
+
+    def test_no_pause_reaches_beyond_the_deadline(self, serve, cluster_of, time):
+        server = serve(Reply(429, b"", {"Retry-After": "7"}))
+        with pytest.raises(errors.Throttled):
+            cluster_of(server).get(API, deadline=time.now + 20)
+        assert len(time.slept) == 2
+
+    @pytest.mark.parametrize("code", [400, 401, 403, 404, 409, 410, 422, 501])
+    def test_what_waiting_cannot_heal_is_asked_once(self, serve, cluster_of, time, code):
+        server = serve(status(code, "Whatever", "no"))
+        with pytest.raises(errors.ClusterError):
+            cluster_of(server, {"api_key": "t"}).get(API)
+        assert (len(server.seen), time.slept) == (1, [])
+
+    @pytest.mark.parametrize("lost", [hang_up, status(500, "InternalError", "etcd"), Chunks((b"{",), "broken")])
+    @pytest.mark.parametrize(
+        ("call", "arguments", "times"),
+        [
+            ("get", (), 2),
+            ("patch", ({}, "strategic"), 2),
+            ("replace", ({},), 2),
+            ("delete", (), 2),
+            ("create", ({},), 1),
+        ],
+    )
+    def test_after_a_lost_answer_all_but_creations_are_sent_again(
+        self, serve, cluster_of, lost, call, arguments, times
+    ):
+        server = serve(lost, Reply())
+        call = getattr(cluster_of(server), call)
+        if times == 1:
+            with pytest.raises(errors.ClusterError):
+                call(API, *arguments)
+        else:
+            call(API, *arguments)
+        assert len(server.seen) == times
+
+    @pytest.mark.parametrize("safe", [{"resend": True}, {"dry_run": True}])
+    def test_a_creation_known_to_be_harmless_is_sent_again(self, serve, cluster_of, safe):
+        server = serve(hang_up, Reply(body={"a": 1}))
+        assert cluster_of(server).create(DEPLOYMENTS, {}, **safe) == {"a": 1}
+
+    def test_a_creation_the_server_asks_to_repeat_is_repeated(self, serve, cluster_of):
+        server = serve(Reply(503, b"", {"Retry-After": "1"}), Reply(body={"a": 1}))
+        assert cluster_of(server).create(DEPLOYMENTS, {}) == {"a": 1}
+
+    def test_a_server_that_never_answered_is_given_up_soon(self, serve, cluster_of, time):
+        server = serve(hang_up)
+        with pytest.raises(errors.Unreachable, match="the connection broke"):
+            cluster_of(server).get(API)
+        assert len(server.seen) == 3
+
+    def test_a_server_that_answered_before_is_waited_for(self, serve, cluster_of, time):
+        server = serve(Reply(), hang_up)
+        cluster = cluster_of(server)
+        cluster.get(API)
+        with pytest.raises(errors.Unreachable):
+            cluster.get(API)
+        assert len(server.seen) == 1 + 10
+
+    def test_a_silent_server_is_given_up_at_the_deadline(self, serve, cluster_of, time, monkeypatch):
+        monkeypatch.setattr("ansible_collections.restartx.core.plugins.module_utils.cluster.client._SHORTEST", 0.05)
+        server = serve(silence)
+        with pytest.raises(errors.Unreachable, match="connected, but no answer in time"):
+            cluster_of(server).get(API, deadline=time.now)
+        assert len(server.seen) == 1
