@@ -84,9 +84,8 @@ def freeze(value: object) -> Freeze:
     """A freeze such as 2026-12-20/2027-01-06, a single date, or two RFC 3339 instants around a slash."""
     if isinstance(value, datetime.datetime):
         raise ScheduleError(f"{value.isoformat()} is one instant; a freeze has a start and an end, with / between")
-    if isinstance(value, datetime.date):
-        return Freeze(value, value)
-    sides = [_moment(side.strip()) for side in text(value).split("/")]
+    written = value.isoformat() if isinstance(value, datetime.date) else text(value)
+    sides = [_moment(side.strip()) for side in written.split("/")]
     if len(sides) > 2 or None in sides or isinstance(sides[0], datetime.datetime) and len(sides) == 1:
         raise ScheduleError(
             f"{show(value)} is not a freeze; write 2026-12-20/2027-01-06 (both included), one date, "
@@ -97,6 +96,8 @@ def freeze(value: object) -> Freeze:
         raise ScheduleError(f"{show(value)} mixes a date and an instant; write two dates or two instants")
     if end < start or (end == start and isinstance(start, datetime.datetime)):
         raise ScheduleError(f"{show(value)} ends before it starts")
+    if start.year < 2000 or end.year > 2999:
+        raise ScheduleError(f"{show(value)} lies outside the years 2000 to 2999")
     return Freeze(start, end)
 
 

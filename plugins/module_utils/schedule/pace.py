@@ -8,7 +8,7 @@ Pace knows names and numbers only: neither clusters nor clocks. Time is any numb
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,8 +29,9 @@ class Pace:
 
     The groups' order is checked before (graph.check). max_parallel None is no limit, stagger is the least number of
     seconds between two starts; both hold over all groups here, and a group's own hold within the group.
-    A group is complete when all its members ended well; a bad member keeps everything that depends on its group from
-    starting. With stop_on_failure nothing new starts once more than failure_budget members ended badly.
+    A group is complete when all its members ended well, and one without members as soon as what it needs is. A bad member
+    keeps everything that depends on its group from starting. With stop_on_failure nothing new starts once more than
+    failure_budget members ended badly.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Pace:
         self._stagger = stagger
         self._failure_budget = failure_budget
         self._stop_on_failure = stop_on_failure
+        self._needs = {group.id: _needs(group, self._groups) for group in groups}
         # Dicts with None are sets that keep the written order.
         self._waiting = {group.id: dict.fromkeys(group.members) for group in groups}
         self._running = {group.id: set() for group in groups}
@@ -78,7 +80,7 @@ class Pace:
         for group in self._groups.values():
             if places <= len(result):
                 break
-            if all(self._complete(needed) for needed in group.after):
+            if all(self._complete(needed) for needed in self._needs[group.id]):
                 running = len(self._running[group.id])
                 own = self._places(group.id, group.max_parallel, group.stagger, running, now)
                 result += islice(self._waiting[group.id], min(own, places - len(result)))
@@ -137,14 +139,14 @@ class Pace:
 
     def _held_back(self, group: Group) -> str | None:
         """Why this group can never start, by the nearest failure among what it depends on; None when it can."""
-        ways = deque((needed, needed) for needed in group.after)  # what it needs itself, and what that leads to
-        seen = set(group.after)
+        ways = deque((needed, needed) for needed in self._needs[group.id])  # its own need, and what that leads to
+        seen = set(self._needs[group.id])
         while ways:
             needed, origin = ways.popleft()
             if self._bad[origin]:
                 through = f'"{needed}", held back by "{origin}"' if origin != needed else f'"{needed}"'
                 return f"needs {through}, of which {_listed(self._bad[origin])} failed"
-            further = [way for way in self._groups[origin].after if way not in seen]
+            further = [way for way in self._needs[origin] if way not in seen]
             seen.update(further)
             ways.extend((needed, way) for way in further)
         return None
@@ -153,10 +155,25 @@ class Pace:
         held_back = self._held_back(group) or self._stopped
         if held_back:
             return held_back
-        for needed in group.after:
+        for needed in self._needs[group.id]:
             if not self._complete(needed):
                 return f'needs "{needed}", which is not complete yet'
         return "waits for its turn"
+
+
+def _needs(group: Group, groups: Mapping[str, Group]) -> tuple[str, ...]:
+    """The groups with members that must be complete first; those without hand on what they need themselves."""
+    ways, seen, result = deque(group.after), set(), []
+    while ways:
+        needed = ways.popleft()
+        if needed in seen:
+            continue
+        seen.add(needed)
+        if groups[needed].members:
+            result.append(needed)
+        else:
+            ways.extend(groups[needed].after)
+    return tuple(result)
 
 
 def _listed(names: Sequence[str], most: int = 3) -> str:

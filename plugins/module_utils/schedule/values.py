@@ -33,7 +33,7 @@ ID = r"[A-Za-z0-9][-A-Za-z0-9._]{0,62}"
 
 def show(value: object) -> str:
     """A value as it is shown in a message: as JSON, cut when long."""
-    shown = json.dumps(value, default=str, ensure_ascii=False)
+    shown = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)  # YAML takes dates as keys, JSON not
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 

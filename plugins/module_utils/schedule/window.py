@@ -29,7 +29,8 @@ Span = tuple[datetime, datetime]  # from, until: both in UTC, the end not includ
 class Window:
     """Days (0 is Monday) on which it starts, hours, the zone of both, and freezes in which it stays closed.
 
-    All instants that come in are aware. Those that go out are in the window's zone.
+    All instants that come in are aware. Those that go out are in UTC: of two times in one zone, or about a change of its
+    clocks, Python compares what the clock shows, not the instants.
     """
 
     zone: ZoneInfo
@@ -78,7 +79,7 @@ class Window:
             if freeze:
                 moment = self._frozen(freeze)[1]
             elif self.is_open(moment):
-                return moment.astimezone(self.zone)
+                return moment
             else:
                 starts = (start for start, _end in self._spans(moment) if start > moment)
                 moment = min(starts, default=moment + timedelta(days=7))
@@ -89,16 +90,19 @@ class Window:
         moment = _utc(at)
         horizon = moment + timedelta(days=HORIZON_DAYS)
         while self.is_open(moment):
-            ends = [end for start, end in self._spans(moment) if start <= moment < end]
-            freezes = [start for start, _end in map(self._frozen, self.freezes) if start > moment]
-            moment = min([max(ends), *freezes])
+            end = moment
+            for start, stop in sorted(self._spans(moment)):
+                if start <= end:
+                    end = max(end, stop)
+            moment = min([end, *(start for start, _end in map(self._frozen, self.freezes) if start > moment)])
             if moment > horizon:
                 return None
-        return moment.astimezone(self.zone)
+        return moment
 
     def explain(self, at: datetime) -> str:
         """A sentence: whether the window is open, and when that changes."""
-        freeze = self._freeze(_utc(at))
+        at = _utc(at)
+        freeze = self._freeze(at)
         if self.is_open(at):
             place, verb, change = f"inside the window {self}", "closes", self.closes(at)
         elif freeze:
@@ -106,10 +110,12 @@ class Window:
         else:
             place, verb, change = f"outside the window {self}", "opens", self.opens(at)
         if change is None:
-            return f"{place}; it {verb} not within {HORIZON_DAYS} days"
-        seconds = (_utc(change) - _utc(at)).total_seconds()
+            return f"{place}, and does not {verb[:-1]} within {HORIZON_DAYS} days"
+        seconds = (change - at).total_seconds()
         left = duration.text(seconds if seconds < 60 else seconds // 60 * 60)
-        return f"{place}; {verb} {change:%a %Y-%m-%d %H:%M %Z} (in {left})"
+        local = change.astimezone(self.zone)
+        # Not %a: Ansible sets the locale of the user.
+        return f"{place}; {verb} {SHORT[local.weekday()].capitalize()} {local:%Y-%m-%d %H:%M %Z} (in {left})"
 
     def _spans(self, near: datetime) -> Iterator[Span]:
         """The open times, freezes aside, of windows that start from two days before to eight days after `near`.
@@ -143,7 +149,7 @@ class Window:
 
 
 def _utc(at: datetime) -> datetime:
-    """Instants are compared and added to in UTC only: within one zone Python compares clocks, not instants."""
+    """The same instant in UTC, the only form in which instants are compared and added to here."""
     if at.tzinfo is None:
         raise ValueError(f"{at} has no time zone")
     return at.astimezone(timezone.utc)

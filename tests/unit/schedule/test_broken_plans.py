@@ -221,6 +221,12 @@ BROKEN = [
         ".window.freezes",
         '"2026-12-24/2026-12-20" ends before it starts',
     ),
+    (
+        window(f"freezes: 2026-12-20/9999-12-31, {BERLIN}"),
+        ".window.freezes",
+        '"2026-12-20/9999-12-31" lies outside the years 2000 to 2999',
+    ),
+    (window(f"freezes: 0001-01-01, {BERLIN}"), ".window.freezes", '"0001-01-01" lies outside the years 2000 to 2999'),
     (window(f"freezes: Christmas, {BERLIN}"), ".window.freezes", f'"Christmas" {NOT_FREEZE}'),
     (window(f"freezes: 2026-02-30/2026-03-01, {BERLIN}"), ".window.freezes", f'"2026-02-30/2026-03-01" {NOT_FREEZE}'),
     (

@@ -206,7 +206,7 @@ def test_errors_of_such_a_list_have_its_own_paths(data, defaults, error):
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes() | st.binary(),
     lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text() | st.booleans() | st.none(), inner, max_size=3),
+    | st.dictionaries(st.text() | st.booleans() | st.none() | st.dates(), inner, max_size=3),
     max_leaves=6,
 )
 
@@ -219,7 +219,7 @@ def places(value, path=()):
         yield from places(item, (*path, key))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(st.sampled_from(list(places(EXAMPLE))), VALUES)
 def test_whatever_stands_anywhere_in_a_plan_it_is_checked_or_refused_with_paths(place, value):
     data = {"restart_plan": copy.deepcopy(EXAMPLE)}
