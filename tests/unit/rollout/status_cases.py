@@ -95,6 +95,7 @@ CASES = [
     of_deployment(3, "status of the condition is not looked at", FAILED, TOO_LATE, {}, [DEADLINE | {"status": "True"}]),
     of_deployment(3, "deadline comes before the counts", FAILED, TOO_LATE, DEPLOYED, [DEADLINE]),
     of_deployment(3, "progress in time", DONE, ROLLED_OUT, DEPLOYED, [GOING_ON]),
+    of_deployment(3, "the first such condition counts", DONE, ROLLED_OUT, DEPLOYED, [GOING_ON, DEADLINE]),
     of_deployment(3, "reason of another condition", DONE, ROLLED_OUT, DEPLOYED, [DEADLINE | {"type": "Available"}]),
     of_deployment(4, "missing numbers are 0", WAITING, f"{GOES_ON} 0 out of 3 new replicas have been updated...", {}),
     of_deployment(
@@ -110,6 +111,13 @@ CASES = [
         WAITING,
         f"{GOES_ON} 2 old replicas are pending termination...",
         {"replicas": 5, "updatedReplicas": 3},
+    ),
+    of_deployment(
+        5,
+        "one old one left",
+        WAITING,
+        f"{GOES_ON} 1 old replicas are pending termination...",
+        {**DEPLOYED, "replicas": 4},
     ),
     of_deployment(
         6,

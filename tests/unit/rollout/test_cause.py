@@ -349,7 +349,7 @@ class TestOnlyPodsOfTheNewestRevision:
         assert self._names(kind, {"annotations": {**RUN, "mesh.example.com/injected": "true"}}) == ["api-new-a"]
 
     def test_do_not_carry_a_restart_that_was_undone(self, kind):
-        pods = [{"revision": "good", "annotations": {}}, {"revision": "bad"}]
+        pods = [{"revision": "good", "annotations": {}}, {"revision": "bad", "created": "2026-11-24T22:19:00Z"}]
         pods = [_pod(kind=kind, **pod) for pod in pods]
         undone = workload(kind)
         assert [pod["metadata"]["name"] for pod in cause.newest_pods(undone, pods)] == ["api-good-a"]

@@ -247,8 +247,9 @@ IMAGE = {"f:template": {"f:spec": {"f:containers": {}}}}
         ),
         (
             [
-                _manager("helm", spec=IMAGE, at="2026-11-24T22:17:00Z", operation="Apply"),
                 _manager("kubectl-edit", spec=IMAGE, at="2026-11-01T00:00:00Z"),
+                _manager("helm", spec=IMAGE, at="2026-11-24T22:17:00Z", operation="Apply"),
+                _manager("flux", spec=IMAGE, at="2026-11-02T00:00:00Z"),
             ],
             'no longer carries run "r1"; the last other change of the template was by "helm" (Apply at 2026-11-24T22:17:00Z)',
         ),

@@ -99,6 +99,11 @@ def test_a_paused_deployment_waits_for_its_updates():
     assert status.judge(thing) == status.Verdict("waiting", words)
 
 
+def test_a_stateful_set_that_was_never_observed_waits_whatever_its_generation():
+    thing = workload("StatefulSet", status=STATEFUL, generation=0)
+    assert status.judge(thing) == status.Verdict("waiting", UNSEEN_STATEFUL)
+
+
 def test_an_object_without_a_status_waits():
     thing = workload()
     del thing["status"]

@@ -111,6 +111,12 @@ class TestANumberedRevision:
         assert str(unchanged.value) == "skipped rollback (current template already matches revision 2)"
 
 
+def test_a_negative_revision_is_refused_even_where_a_replica_set_has_that_number():
+    owner = workload(spec={"template": B})
+    known = history.revisions(owner, [replica_set(owner, -1, A), replica_set(owner, 1, B)])
+    assert _message(owner, known, to_revision=-1).startswith("unable to find specified revision -1 in history")
+
+
 def test_a_paused_deployment_is_refused_once_the_revision_is_known():
     owner, known = _world("Deployment", A, B, paused=True)
     words = "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
