@@ -1,0 +1,170 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the system tests stand on: modules run as their users run them, and namespaces with workloads in them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.poll import wait_until
+
+ROOT = Path(__file__).parents[2]
+MODULES = ROOT / "plugins" / "modules"
+USER_AGENT = "restartx/"
+RUN = "restartx.io/run"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+SHAPE = {"changed", "results", "summary", "run_id", "cluster", "api_requests", "duration"}
+LONGEST_RUN = 120  # seconds
+KINDS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def environment(kubeconfig, **more):
+    """The environment of a user who has this kubeconfig and nothing else that leads to a cluster."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "ANSIBLE_"))}
+    return {**kept, "KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / ".collections"), **more}
+
+
+class Running:
+    """A module at work. It is run by its file, with its arguments on stdin, as Ansible documents for developers."""
+
+    def __init__(self, module, arguments, env):
+        command = [sys.executable, MODULES / f"{module}.py"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=env, cwd=ROOT)
+        self.process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+        self.process.stdin.close()
+        self.process.stdin = None
+
+    def result(self):
+        """What it returned when it had ended: one JSON object, and never a traceback."""
+        try:
+            out, err = self.process.communicate(timeout=LONGEST_RUN)
+        finally:
+            self.process.kill()
+        assert "Traceback" not in out + err, out + err
+        return json.loads(out)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Somebody with a kubeconfig who runs modules."""
+
+    kubeconfig: Path
+
+    def start(self, module, check=False, env=None, **options):
+        """Start a module and return at once."""
+        arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+        return Running(module, arguments, environment(self.kubeconfig, **(env or {})))
+
+    def run(self, module, **options):
+        """Run a module to its end; its result, of which the common shape is checked."""
+        result = self.start(module, **options).result()
+        assert SHAPE <= set(result), result
+        return result
+
+
+class Namespace:
+    """One namespace: what is in it, and modules that work in it."""
+
+    def __init__(self, cluster, operator, name):
+        self.cluster = cluster
+        self.operator = operator
+        self.name = name
+
+    def kubectl(self, *args, **kwargs):
+        """The admin's kubectl in this namespace: how somebody else changes things, and how tests look at them."""
+        return self.cluster.kubectl(*args, "--namespace", self.name, **kwargs)
+
+    def create(self, *workloads, ready=True):
+        """Create workloads, and by default wait until they are rolled out."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(workloads)}
+        self.kubectl("create", "-f", "-", input=json.dumps(items))
+        if ready:
+            self.rolled_out(*(f"{item['kind']}/{item['metadata']['name']}" for item in workloads))
+
+    def rolled_out(self, *names):
+        """Wait until these workloads are rolled out."""
+        self.kubectl("rollout", "status", *names, "--timeout=90s")
+
+    def get(self, kind, name):
+        """One object."""
+        shown = ("get", kind, name, "-o", "json", "--show-managed-fields")
+        return json.loads(self.kubectl(*shown).stdout)
+
+    def list(self, kind, *args):
+        """All objects of a kind."""
+        return json.loads(self.kubectl("get", kind, "-o", "json", *args).stdout)["items"]
+
+    def template(self, kind, name):
+        """The pod template of a workload."""
+        return self.get(kind, name)["spec"]["template"]
+
+    def annotations(self, kind, name):
+        """The annotations of a workload's pod template."""
+        return self.template(kind, name)["metadata"].get("annotations", {})
+
+    def revisions(self, kind, name):
+        """The numbers of a workload's revisions, ascending."""
+        uid = self.get(kind, name)["metadata"]["uid"]
+        if kind == "Deployment":
+            number = "deployment.kubernetes.io/revision"
+            found = [(item, int(item["metadata"]["annotations"][number])) for item in self.list("replicasets")]
+        else:
+            found = [(item, item["revision"]) for item in self.list("controllerrevisions")]
+        return sorted(number for item, number in found if item["metadata"]["ownerReferences"][0]["uid"] == uid)
+
+    def carries(self, run, kind, name):
+        """Wait until a workload carries a run."""
+        wait_until(lambda: self.annotations(kind, name).get(RUN) == run, f"{name} to carry run {run}")
+
+    def start(self, verb, **options):
+        """Start the module of a verb, such as "restart", in this namespace."""
+        return self.operator.start(f"k8s_rollout_{verb}", namespace=[self.name], **options)
+
+    def run(self, verb, **options):
+        """Run the module of a verb in this namespace to its end."""
+        return self.operator.run(f"k8s_rollout_{verb}", namespace=[self.name], **options)
+
+
+def workload(kind, name, replicas=1, labels=None, delay=None, annotations=None, **spec):
+    """A workload whose pods run an image that nobody pulls; `delay` slows a start down, `spec` goes into its spec."""
+    own = {"app": name, **(labels or {})}
+    marks = {**(annotations or {}), **({"lab.restartx.io/delay": delay} if delay else {})}
+    template = {
+        "metadata": {"labels": own, "annotations": marks},
+        "spec": {"containers": [{"name": "main", "image": "localhost/shop:1"}]},
+    }
+    given = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    if kind != "DaemonSet":
+        given["replicas"] = replicas
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "labels": own}, "spec": given | spec}
+
+
+def outcomes(result):
+    """What came of each workload, by name."""
+    return {entry["name"]: entry["outcome"] for entry in result["results"]}
+
+
+def entry_of(result, name):
+    """The entry of one workload in the results."""
+    return next(entry for entry in result["results"] if entry["name"] == name)
+
+
+def now():
+    """A moment from which on requests are looked at."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def patches(cluster, since, code=None):
+    """The names of what restartx patched since then, in order; `code` picks by the server's answer."""
+    return [
+        event["objectRef"]["name"]
+        for event in cluster.requests(USER_AGENT, since)
+        if event["verb"] == "patch" and code in (None, event["responseStatus"]["code"])
+    ]
