@@ -70,6 +70,8 @@ def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False) -> Foun
             for workload in listings[scope].items
             if _wanted(workload, entry, checks[entry.id])
         ]
+        if entry.names:  # as written: who names them in an order, with max_parallel 1, means that order
+            matches.sort(key=lambda match: entry.names.index(match[1]["metadata"]["name"]))
         if not (allow_empty or entry.optional):
             _complain_if_missing(cluster, entry, scopes[entry.id], [workload for _scope, workload in matches])
         for scope, workload in matches:
