@@ -112,11 +112,12 @@ def carries(workload: dict, stamp: Stamp) -> bool:
     return run_of(workload) == stamp.run and attempt.isdecimal() and int(attempt) >= stamp.attempt
 
 
-def taken_back(workload: dict, run: str, field_manager: str) -> str:
+def taken_back(workload: dict, run: str, field_manager: str, since: datetime | None = None) -> str:
     """Who changed the template so that it no longer carries `run`, as one sentence.
 
-    `field_manager` is the name that our own patches carry. The API records who owns a field, not who removed one: when
-    our annotation was replaced its new owner is named; when it is gone, whoever else changed the template last.
+    `field_manager` is the name that our own patches carry, `since` a time at which the restart still stood or was yet to
+    come. The API records who owns a field, not who removed one: when our annotation was replaced its new owner is named;
+    when it is gone, whoever else changed the template last, unless that was before `since`.
     """
     now = run_of(workload)
     what = f'now carries run "{now}"' if now else f'no longer carries run "{run}"'
@@ -127,6 +128,9 @@ def taken_back(workload: dict, run: str, field_manager: str) -> str:
     else:
         others = [entry for entry in entries if entry.get("manager") != field_manager]
         culprits = [entry for entry in others if _owned(entry, "spec", "template") is not None]
+        if since is not None:
+            first = since.replace(microsecond=0)  # the API's times are whole seconds
+            culprits = [entry for entry in culprits if (parse_time(entry.get("time")) or since) >= first]
     if not culprits:
         return f"{sentence}; the object does not say who did it"
     last = max(culprits, key=lambda entry: entry.get("time", ""))

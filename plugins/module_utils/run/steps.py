@@ -80,7 +80,7 @@ class RestartStep:
         """Who took our restart back, or None while it stands."""
         if restart.carries(workload, self.stamp):
             return None
-        return restart.taken_back(workload, self.stamp.run, self.mode.field_manager)
+        return restart.taken_back(workload, self.stamp.run, self.mode.field_manager, since=self.stamp.at)
 
 
 @dataclass(frozen=True)
