@@ -108,7 +108,7 @@ def _unauthorized(answer: Answer) -> str:
 
 
 def _forbidden(answer: Answer) -> str:
-    target, verb, user = answer.target, answer.verb, f"the owner of these credentials ({answer.who})"
+    target, verb, user = answer.target, answer.verb, f"The owner of these credentials ({answer.who})"
     rbac = _RBAC.search(answer.text)
     if rbac:
         user = f'User "{rbac["user"]}"'

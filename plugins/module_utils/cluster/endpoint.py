@@ -22,6 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.user import 
 
 POD_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _DEFAULT = "~/.kube/config"
+_SCHEMES = ("https", "http", "socks5", "socks5h", "socks4", "socks4a")  # all of them for proxies
 _NOBODY = Source("an anonymous user", Credential)
 
 
@@ -132,12 +133,11 @@ def _with_options(endpoint: Endpoint, auth: Mapping) -> Endpoint:
         if not value.isascii() or not value.isprintable():
             raise ConfigError(f"{name} of {endpoint.where} cannot stand in a header: use printable ASCII characters")
     host = str(endpoint.host).strip().rstrip("/")
-    for name, url, schemes in (
-        ("host", host, ("http", "https")),
-        ("proxy", endpoint.proxy, ("http", "https", "socks5", "socks5h", "socks4", "socks4a")),
-    ):
+    for name, url, schemes in (("host", host, _SCHEMES[:2]), ("proxy", endpoint.proxy, _SCHEMES)):
         if url and not is_url(url, schemes):
-            raise ConfigError(
-                f'{name} "{bare(url)}" of {endpoint.where} is no URL: write it like {schemes[-1]}://name:port'
-            )
+            raise ConfigError(f'{name} "{bare(url)}" of {endpoint.where} is no URL: write it like https://name:port')
+    if bare(host) != host:
+        raise ConfigError(
+            f'host "{bare(host)}" of {endpoint.where} holds a user: set username and password in its place'
+        )
     return replace(endpoint, host=host, secrets=endpoint.secrets | ({password_of(endpoint.proxy)} - {None}))

@@ -58,7 +58,8 @@ def load(source: str | Mapping) -> Kubeconfig:
     listed = [os.path.abspath(os.path.expanduser(path)) for path in source.split(os.pathsep) if path.strip()]
     paths = tuple(path for path in listed if os.path.exists(path))
     if not paths:
-        raise ConfigError(f"{_files(listed)} does not exist: give the path of an existing file as kubeconfig")
+        do = "do" if len(listed) > 1 else "does"
+        raise ConfigError(f"{_files(listed)} {do} not exist: give the path of an existing file as kubeconfig")
     contents = [(_files([path]), _read(path), os.path.dirname(path)) for path in paths]
     return _merged(_files(paths), contents, paths)
 

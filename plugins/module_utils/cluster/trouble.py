@@ -28,6 +28,7 @@ _CERTIFICATE = {
 _ALERTS = {
     "CERTIFICATE_EXPIRED": "the client certificate has expired: renew the expired certificate",
     "CERTIFICATE_REQUIRED": "a client certificate is required: give client_cert and client_key",
+    "HANDSHAKE_FAILURE": "the TLS handshake failed: the server may want a client certificate (client_cert, client_key)",
     "UNKNOWN_CA": "the server does not trust the client certificate's CA: use a certificate made for this cluster",
     "BAD_CERTIFICATE": "the server refuses the client certificate: use a certificate made for this cluster",
     "CERTIFICATE_UNKNOWN": "the server refuses the client certificate: use a certificate made for this cluster",

@@ -1,0 +1,170 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kubeconfigs are read and merged as kubectl does it; what is wrong with one is said in a sentence with a way out."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import choose, load
+
+
+def config(name="one", user=None, current=True, **cluster):
+    """A kubeconfig with one context."""
+    return {
+        "current-context": name if current else None,
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}:6443", **cluster}}],
+        "users": [{"name": name, "user": user or {"token": "t"}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    }
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a kubeconfig: write(content, name) -> path; content is text or data."""
+
+    def save(content, name="config"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+        return str(path)
+
+    return save
+
+
+def test_the_current_context_is_taken_unless_another_is_named(write):
+    two = config("one")
+    for key in ("clusters", "users", "contexts"):
+        two[key] += config("two")[key]
+    path = write(two)
+    assert choose(load(path), None).cluster["server"] == "https://one:6443"
+    assert choose(load(path), "two").cluster["server"] == "https://two:6443"
+
+
+def test_of_several_files_the_first_counts_and_missing_ones_are_skipped(write, tmp_path):
+    first = write(config("one", server="https://first"), "a")
+    second = write({**config("one", server="https://second"), "current-context": "other"}, "b")
+    third = write(config("three"), "c")
+    merged = load(os.pathsep.join([str(tmp_path / "missing"), first, second, third]))
+    assert choose(merged, None).cluster["server"] == "https://first"
+    assert choose(merged, "three").cluster["server"] == "https://three:6443"
+
+
+def test_relative_paths_are_relative_to_the_file_they_stand_in(write, tmp_path):
+    user = {"tokenFile": "t", "client-certificate": "/abs/c", "client-key": "k", "exec": {"command": "bin/login"}}
+    chosen = choose(load(write(config(user=user, **{"certificate-authority": "pki/ca"}), "sub/config")), None)
+    folder = tmp_path / "sub"
+    assert chosen.cluster["certificate-authority"] == str(folder / "pki/ca")
+    assert (chosen.user["tokenFile"], chosen.user["client-certificate"]) == (str(folder / "t"), "/abs/c")
+    assert chosen.user["exec"]["command"] == str(folder / "bin/login")
+
+
+def test_a_command_without_a_folder_is_left_to_the_path(write):
+    assert choose(load(write(config(user={"exec": {"command": "aws"}}))), None).user["exec"]["command"] == "aws"
+
+
+def test_the_content_may_be_given_as_data():
+    assert choose(load(config("one")), None).context == "one"
+
+
+def test_a_home_folder_is_expanded(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(config("one"))
+    assert choose(load("~/config"), None).context == "one"
+
+
+def without(key, **changes):
+    content = {**config(), **changes}
+    content.pop(key, None)
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "context", "sentence"),
+    [
+        ("", None, 'kubeconfig file "{path}" is empty: write it anew, or give another file'),
+        ("# nothing\n", None, 'kubeconfig file "{path}" is empty: write it anew, or give another file'),
+        (
+            "a: b: c",
+            None,
+            'kubeconfig file "{path}" is not valid YAML (line 1, column 5): correct it, or write it anew',
+        ),
+        ("\tx: y", None, 'kubeconfig file "{path}" is not valid YAML (line 1, column 1): correct it, or write it anew'),
+        ("- a", None, 'kubeconfig file "{path}" is no kubeconfig: it must hold clusters, users and contexts'),
+        (
+            {"clusters": []},
+            None,
+            'kubeconfig file "{path}" has no contexts: write one with kubectl config set-context, or give another file',
+        ),
+        ({"contexts": "x"}, None, 'contexts of kubeconfig file "{path}" must be a list: correct the file'),
+        (
+            {"contexts": [{"name": "x"}, {"context": {}}]},
+            None,
+            'contexts[1] of kubeconfig file "{path}" must have a name and a mapping context: correct it',
+        ),
+        (
+            {"users": [{"name": "x", "user": "token"}]},
+            None,
+            'users[0] of kubeconfig file "{path}" must have a name and a mapping user: correct it',
+        ),
+        (config(), "two", 'there is no context "two" in kubeconfig file "{path}": it has one'),
+        (
+            config(current=False),
+            None,
+            'kubeconfig file "{path}" has no current context: set context to one of one',
+        ),
+        (
+            without("clusters"),
+            None,
+            'context "one" of kubeconfig file "{path}" names cluster "one", which is not there: '
+            "correct the context, or choose another of one",
+        ),
+        (
+            without("users"),
+            None,
+            'context "one" of kubeconfig file "{path}" names user "one", which is not there: add that user',
+        ),
+        (
+            config(server=""),
+            None,
+            'cluster "one" of kubeconfig file "{path}" has no server: set it to the URL of the API server',
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_that_names_the_file_and_the_way_out(write, content, context, sentence):
+    path = write(content)
+    with pytest.raises(ConfigError) as caught:
+        choose(load(path), context)
+    assert str(caught.value) == sentence.format(path=path)
+
+
+def test_many_contexts_are_not_all_named(write):
+    content = config()
+    content["contexts"] += [{"name": f"c{number:02}", "context": {}} for number in range(40)]
+    with pytest.raises(ConfigError, match="it has c00, c01, .* c19 and 21 more$"):
+        choose(load(write(content)), "none")
+
+
+def test_files_that_are_missing_or_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(ConfigError, match='kubeconfig file ".*/no" does not exist: give the path of an existing file'):
+        load(str(tmp_path / "no"))
+    with pytest.raises(ConfigError, match='kubeconfig files ".*/no" and ".*/nor" do not exist'):
+        load(os.pathsep.join([str(tmp_path / "no"), str(tmp_path / "nor")]))
+    with pytest.raises(ConfigError, match='cannot read kubeconfig file ".*" .Is a directory.: correct the path'):
+        load(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["apiVersion: v1\nusers: [{token: secret}]", '{"users": [{"token": "secret"}]}'])
+def test_the_text_of_a_kubeconfig_in_place_of_its_path_is_not_shown(text):
+    with pytest.raises(ConfigError, match="give its path, or the text as a dictionary") as caught:
+        load(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_secrets_are_not_in_what_python_shows_of_it(write):
+    loaded = load(write(config(user={"token": "very-secret"})))
+    assert "very-secret" not in repr(loaded) + repr(choose(loaded, None))
