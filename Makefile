@@ -38,6 +38,8 @@ unit: $(READY) ## unit tests
 	$(BIN)/pytest --numprocesses 2
 sanity: $(READY) ## ansible-test sanity
 	$(BIN)/python -m tools.ansible_test sanity
+# Not the user's: collections in it would come before this checkout.
+lint docs: export ANSIBLE_HOME := $(CURDIR)/build/ansible-home
 lint: $(READY) ## yamllint; ansible-lint, production profile; changelog fragments
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
