@@ -69,11 +69,11 @@ class Call:
         params = self.params
         if not params["namespace"] and not params["all_namespaces"]:
             raise RolloutError("namespace is missing; name one or more, or say all_namespaces: true")
+        if params["namespace"] and params["all_namespaces"]:
+            raise RolloutError("namespace and all_namespaces: true contradict each other; keep one of the two")
         narrowed = any(params[name] for name in ("name", "label_selectors", "field_selectors", "select"))
         if params["all_namespaces"] and "field_manager" in params and not narrowed:
             raise RolloutError("all_namespaces: true alone would change the whole cluster; add a name or a selector")
-        if params["namespace"] and params["all_namespaces"]:
-            raise RolloutError("namespace and all_namespaces: true contradict each other; keep one of the two")
         return Entry(
             id="selection",
             kinds=tuple(dict.fromkeys(kinds.kind_named(kind).name for kind in self._kinds())),
