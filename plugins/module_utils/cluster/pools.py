@@ -28,9 +28,9 @@ def make_pools(endpoint: Endpoint, credential: Credential):
         configuration.proxy_headers = urllib3.util.make_headers(**endpoint.proxy_headers)
     try:
         pools = kubernetes.client.ApiClient(configuration).rest_client.pool_manager
-    except ImportError:
+    except (ImportError, urllib3.exceptions.ProxySchemeUnknown):
         raise ConfigError(
-            f'the proxy "{bare(endpoint.proxy)}" needs the Python package PySocks: install it beside kubernetes'
+            f'the proxy "{bare(endpoint.proxy)}" needs PySocks and a kubernetes package that knows SOCKS: install both'
         ) from None
     if endpoint.host.startswith("https:"):
         pools.connection_pool_kw["ssl_context"] = tls_context(

@@ -54,12 +54,11 @@ class Stream:
 
     def hang_up(self) -> None:
         """End the answer now: `lines`, though blocked in another thread, ends or raises at once."""
-        shutdown = getattr(self._response, "shutdown", None)  # urllib3 >= 2.3
-        if shutdown is None:
-            sock = getattr(self._response.connection, "sock", None)
-            shutdown = (lambda: sock.shutdown(socket.SHUT_RD)) if sock else self._response.close
         with contextlib.suppress(OSError, ValueError, RuntimeError):  # it has ended by itself in the meantime
-            shutdown()
+            if hasattr(self._response, "shutdown"):  # urllib3 >= 2.3
+                self._response.shutdown()
+            elif getattr(self._response.connection, "sock", None):  # else it ends when it has been silent for too long
+                self._response.connection.sock.shutdown(socket.SHUT_RD)
 
     def _chunks(self) -> Iterator[bytes]:
         if self._response.chunked:

@@ -11,6 +11,7 @@ import tempfile
 from ansible_collections.restartx.core.plugins.module_utils.cluster.certificate import certificates_in
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.libraries import urllib3
 
 
 def tls_context(authority: bytes | None, validate: bool, credential: Credential, where: str) -> ssl.SSLContext:
@@ -20,6 +21,8 @@ def tls_context(authority: bytes | None, validate: bool, credential: Credential,
     an authority key identifier).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if urllib3.__version__.startswith("1."):
+        context.check_hostname = False  # it compares the names itself, also addresses, which it does not tell OpenSSL
     if not validate:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -54,6 +54,8 @@ def trouble_of(error: Exception, host: str, proxy: str | None, path: str) -> Unr
     if cause := find(ssl.SSLCertVerificationError):
         words = _CERTIFICATE.get(cause.verify_code, f"is not accepted ({cause.verify_message})")
         return unreachable(f"the server's certificate {words}", transient=False, ambiguous=False)
+    if any("doesn't match" in str(cause) for cause in causes):  # urllib3 1 compares host names itself
+        return unreachable(f"the server's certificate {_CERTIFICATE[62]}", transient=False, ambiguous=False)
     cause = find(ssl.SSLError)
     if cause and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         words = [text for word, text in _ALERTS.items() if word in (cause.reason or "")]

@@ -68,6 +68,14 @@ class Chunks:
         handler.close_connection = True
 
 
+def parsed(body):
+    """JSON as data, no body as None, anything else as it is."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body
+
+
 def hang_up(handler):
     """No answer at all: the connection ends."""
     handler.close_connection = True
@@ -93,7 +101,7 @@ class Handler(BaseHTTPRequestHandler):
             parts.path,
             {name: values[-1] for name, values in parse_qs(parts.query).items()},
             list(self.headers.items()),
-            json.loads(body) if body else None,
+            parsed(body),
         )
         with self.server.lock:
             self.server.seen.append(seen)

@@ -241,7 +241,7 @@ HOST = {"host": "https://h", "api_key": "t"}
         ),
         (
             HOST | {"proxy": "socks5://p:1080"},
-            'the proxy "socks5://p:1080" needs the Python package PySocks: install it beside kubernetes',
+            'the proxy "socks5://p:1080" needs PySocks and a kubernetes package that knows SOCKS: install both',
         ),
     ],
 )

@@ -114,7 +114,7 @@ def test_an_answer_that_is_not_chunked_is_read_as_it_comes(serve, watch):
         handler.wfile.write(line("ADDED", "a", 2))
         handler.server.over.wait()
 
-    assert watch(serve(plain)).take(1) == [("Changed", "a")]
+    assert watch(serve(plain), server_seconds=0, grace_seconds=0.5).take(1) == [("Changed", "a")]
 
 
 @pytest.mark.parametrize(
