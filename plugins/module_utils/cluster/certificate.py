@@ -45,16 +45,16 @@ def expiry_of_token(token: str) -> datetime | None:
 
 def _not_after(der: bytes) -> datetime:
     """Walk to Certificate.tbsCertificate.validity.notAfter (RFC 5280 section 4.1)."""
-    _, certificate, _ = _element(der)
-    _, body, _ = _element(certificate)
-    tag, _, after = _element(body)
+    _tag, certificate, _after = _element(der)
+    _tag, body, _after = _element(certificate)
+    tag, _serial, after = _element(body)
     if tag == 0xA0:  # that was the version, which is optional; this is the serial number
-        _, _, after = _element(after)
-    for _ in ("signature", "issuer"):
-        _, _, after = _element(after)
-    _, validity, _ = _element(after)
-    _, _, after = _element(validity)  # notBefore
-    tag, text, _ = _element(after)
+        _tag, _serial, after = _element(after)
+    for _field in ("signature", "issuer"):
+        _tag, _content, after = _element(after)
+    _tag, validity, _after = _element(after)
+    _tag, _not_before, after = _element(validity)
+    tag, text, _after = _element(after)
     if tag == 0x17:  # UTCTime: two digits of a year from 1950 to 2049
         text = (b"19" if text >= b"50" else b"20") + text
     return datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
