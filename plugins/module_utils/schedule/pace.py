@@ -78,8 +78,6 @@ class Pace:
         result: list[str] = []
         places = self._places(None, self._max_parallel, self._stagger, len(self.running), now)
         for group in self._groups.values():
-            if places <= len(result):
-                break
             if all(self._complete(needed) for needed in self._needs[group.id]):
                 running = len(self._running[group.id])
                 own = self._places(group.id, group.max_parallel, group.stagger, running, now)

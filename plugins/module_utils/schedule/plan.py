@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.schedule import graph
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
-from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import read, read_list
+from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import ROOT, read, read_list
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
-ROOT = "restart_plan"
 SELECTORS = ("name", "label_selectors", "field_selectors", "select")
 
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import SCHEMA, TYPES
-
-ROOT = "restart_plan"
+from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import ROOT, SCHEMA, TYPES
 
 
 def markdown_table() -> str:

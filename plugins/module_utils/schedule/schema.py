@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from ansible_collections.restartx.core.plugins.module_utils.schedule import days, values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 
+ROOT = "restart_plan"
 SCHEMA = {
-    "restart_plan": {
+    ROOT: {
         "version": {"type": "version", "required": True, "about": "The version of this format."},
         "name": {"type": "label", "required": True, "about": "What the plan is called in journals and messages."},
         "defaults": {"type": "mapping", "of": "defaults", "about": "What holds for all entries."},
@@ -117,7 +118,7 @@ HOMES = {
     "defaults": "one of the defaults",
     "workloads": "an option of an entry of workloads",
     "window": "an option of the window",
-    "restart_plan": "an option of the plan itself",
+    ROOT: "an option of the plan itself",
 }
 
 

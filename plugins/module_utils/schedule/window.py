@@ -121,7 +121,8 @@ class Window:
         """The open times, freezes aside, of windows that start from two days before to eight days after `near`.
 
         Two days, as the longest hours end a day after their start and a zone may skip a whole date (Samoa, 2011);
-        eight, so that each day of the week that is to come is among them.
+        eight, so that each day of the week that is to come is among them. A start that the spring change moved past its
+        end is harmless: no instant lies between them.
         """
         today = near.astimezone(self.zone).date()
         for offset in range(-2, 9):
@@ -130,9 +131,7 @@ class Window:
                 for hours in self.hours:
                     start = _instant(self.zone, day, hours.start, last=False)
                     end = _instant(self.zone, day, hours.end, last=True)
-                    # A start that the spring change moved past the end leaves nothing.
-                    if start < end:
-                        yield start, end
+                    yield start, end
 
     def _freeze(self, at: datetime) -> Freeze | None:
         for freeze in self.freezes:

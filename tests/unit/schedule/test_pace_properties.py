@@ -8,12 +8,14 @@ The simulator keeps its own record of what started and ended; everything is judg
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
-from hypothesis import event, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 FOREVER = 10**9
+STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # also on a busy machine
 
 
 @dataclass
@@ -25,11 +27,11 @@ class Case:
     bad: set[str]
     terms: dict = field(default_factory=dict)
 
-    @property
+    @cached_property
     def group_of(self):
         return {member: group for group in self.groups for member in group.members}
 
-    @property
+    @cached_property
     def by_id(self):
         return {group.id: group for group in self.groups}
 
@@ -137,7 +139,7 @@ def every_start_is_allowed_and_no_start_is_put_off(case, record, now, member):
             assert obstacle(case, record, now, other) is not None, other
 
 
-@settings(deadline=None, max_examples=400)
+@settings(STEADY, max_examples=400)
 @given(cases())
 def test_order_limits_staggering_and_budget_hold_and_nothing_waits_without_a_reason(case):
     carry_out(case, every_start_is_allowed_and_no_start_is_put_off)
@@ -157,7 +159,7 @@ def look_away(case, record, now, member):
     pass
 
 
-@settings(deadline=None, max_examples=200)
+@settings(STEADY, max_examples=200)
 @given(cases(limits=False, failures=False))
 def test_without_limits_the_run_takes_as_long_as_its_critical_path(case):
     _pace, record, now = carry_out(case, look_away)
@@ -165,7 +167,7 @@ def test_without_limits_the_run_takes_as_long_as_its_critical_path(case):
     assert set(record.ended) == set(case.group_of)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(STEADY, max_examples=200)
 @given(cases(limits=False, failures=False), st.integers(1, 4))
 def test_with_a_limit_the_run_takes_no_longer_than_the_bound_for_lists(case, limit):
     """Graham's bound holds for whatever never leaves a place empty that could be taken: with the limit m, the critical
@@ -177,7 +179,7 @@ def test_with_a_limit_the_run_takes_no_longer_than_the_bound_for_lists(case, lim
     assert max(longest, total / limit) - 1e-9 <= now <= total / limit + longest * (limit - 1) / limit + 1e-9
 
 
-@settings(deadline=None, max_examples=400)
+@settings(STEADY, max_examples=400)
 @given(cases())
 def test_every_member_has_run_or_is_explained(case):
     pace, record, _now = carry_out(case, look_away)
@@ -199,7 +201,7 @@ def test_every_member_has_run_or_is_explained(case):
             assert reason.startswith("stopped: ")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(STEADY, max_examples=200)
 @given(cases(), st.floats(0, 40))
 def test_after_a_stop_from_outside_nothing_starts(case, moment):
     pace, now = Pace(case.groups, **case.terms), 0.0

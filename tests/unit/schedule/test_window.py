@@ -144,6 +144,7 @@ def test_when_clocks_change(zone, hours, day, opens, closes):
     before = local(text, f"{day}T00:00" if hours < "20" else f"{day}T12:00")
     assert window(text).opens(before) == instant(opens)
     assert window(text).closes(instant(opens)) == instant(closes)
+    assert window(text).is_open(instant(closes) - timedelta(seconds=1))
 
 
 @pytest.mark.parametrize(
