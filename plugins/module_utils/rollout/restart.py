@@ -115,9 +115,9 @@ def carries(workload: dict, stamp: Stamp) -> bool:
 def taken_back(workload: dict, run: str, field_manager: str, since: datetime | None = None) -> str:
     """Who changed the template so that it no longer carries `run`, as one sentence.
 
-    `field_manager` is the name that our own patches carry, `since` a time at which the restart still stood or was yet to
-    come. The API records who owns a field, not who removed one: when our annotation was replaced its new owner is named;
-    when it is gone, whoever else changed the template last, unless that was before `since`.
+    `field_manager` is the name that our own patches carry; `since` is when the run began, before which nobody can have
+    taken anything back. The API records who owns a field, not who removed one: when our annotation was replaced its new
+    owner is named; when it is gone, whoever else changed the template since, and nobody where that left no trace.
     """
     now = run_of(workload)
     what = f'now carries run "{now}"' if now else f'no longer carries run "{run}"'
@@ -126,11 +126,8 @@ def taken_back(workload: dict, run: str, field_manager: str, since: datetime | N
     if now:
         culprits = [entry for entry in entries if RUN in _template_annotations_owned(entry)]
     else:
-        others = [entry for entry in entries if entry.get("manager") != field_manager]
+        others = [entry for entry in entries if entry.get("manager") != field_manager and _not_before(entry, since)]
         culprits = [entry for entry in others if _owned(entry, "spec", "template") is not None]
-        if since is not None:
-            first = since.replace(microsecond=0)  # the API's times are whole seconds
-            culprits = [entry for entry in culprits if (parse_time(entry.get("time")) or since) >= first]
     if not culprits:
         return f"{sentence}; the object does not say who did it"
     last = max(culprits, key=lambda entry: entry.get("time", ""))
@@ -152,6 +149,12 @@ def parse_time(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+
+
+def _not_before(entry: dict, since: datetime | None) -> bool:
+    # The API's times are whole seconds.
+    at = parse_time(entry.get("time"))
+    return since is None or (at is not None and at >= since.replace(microsecond=0))
 
 
 def _owned(entry: dict, *path: str) -> dict | None:

@@ -266,6 +266,18 @@ def test_whoever_changed_the_template_last_is_named_when_our_run_has_vanished(ma
     assert restart.taken_back(workload(managedFields=managers), "r1", "restartx") == f"{HEAD} {sentence}"
 
 
+@pytest.mark.parametrize(
+    "changed, named",
+    [("2026-11-24T22:15:29Z", False), ("2026-11-24T22:15:30Z", True), ("2026-11-24T22:15:31Z", True), (None, False)],
+)
+def test_nobody_is_named_for_a_change_from_before_the_run(changed, named):
+    # An undo by kubectl removes our annotations and leaves no trace of itself; the object's author is none.
+    thing = workload(managedFields=[_manager("kubectl-create", spec=IMAGE, at=changed)])
+    sentence = restart.taken_back(thing, "r1", "restartx", since=AT)
+    assert ("kubectl-create" in sentence) is named
+    assert ("the object does not say who did it" in sentence) is not named
+
+
 def test_the_owner_of_the_new_run_is_named_when_ours_was_replaced():
     managers = [
         _manager("helm", "team", at="2026-11-24T23:00:00Z"),
