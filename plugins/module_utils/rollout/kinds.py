@@ -9,8 +9,6 @@ from urllib.parse import quote
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
-API_VERSION = "apps/v1"
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -120,11 +118,15 @@ def kind_named(text: str) -> Kind:
 
 def kind_of(workload: dict) -> Kind:
     """The kind of an object; RolloutError when it is none of the three, or of another API group."""
-    group = str(workload.get("apiVersion", API_VERSION)).rpartition("/")[0]
     kind = KINDS.get(workload.get("kind", ""))
-    if kind is None or group != "apps":
+    if kind is None or group_of(workload) != "apps":
         raise RolloutError(f"{label(workload)} has no rollout; the kinds that have one are {', '.join(KINDS)}")
     return kind
+
+
+def group_of(thing: dict) -> str:
+    """The API group of an object, empty for the core group; what does not say is taken for a workload."""
+    return thing.get("apiVersion", "apps/v1").rpartition("/")[0]
 
 
 def path(kind: Kind | str, namespace: str | None = None, name: str | None = None) -> str:

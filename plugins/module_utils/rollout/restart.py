@@ -49,7 +49,8 @@ class Stamp:
         if not self.run:
             raise RolloutError("run_id is empty; leave it out to have one made")
         for option in ("reason", "ticket", "operator", "change_cause"):
-            _check_value(option, getattr(self, option))
+            if getattr(self, option) is not None:
+                _check_value(option, getattr(self, option))
         _check_value("run_id", self.run)
         for name, value in self.annotations.items():
             _check_key(name)
@@ -183,9 +184,7 @@ def _check_key(name: str) -> None:
         raise RolloutError(f'annotations: "{name}" is set by the restart itself; use the options for it')
 
 
-def _check_value(option: str, value: str | None) -> None:
-    if value is None:
-        return
+def _check_value(option: str, value: str) -> None:
     if not isinstance(value, str):
         raise RolloutError(f"{option}: {value!r} is no string; put it in quotes")
     if len(value) > LONGEST_VALUE:

@@ -28,7 +28,7 @@ _LABEL_TERM = re.compile(
     rf"|{_KEY}\s*[<>]\s*-?[0-9]+"
     rf"|{_KEY}\s+(in|notin)\s*\(\s*{_VALUE}\s*(,\s*{_VALUE}\s*)*\))\s*"
 )
-_FIELD_TERM = re.compile(r"\s*(?P<field>[^=!,\s]+)\s*(=|==|!=)(?P<value>([^,=\\]|\\[\\,=])*)")
+_FIELD_TERM = re.compile(r"\s*(?P<field>[^=!,\s]+)\s*(=|==|!=)(([^,=\\]|\\[\\,=])*)")
 _FIELDS = ("metadata.name", "metadata.namespace")
 
 

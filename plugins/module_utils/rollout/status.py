@@ -41,9 +41,10 @@ def judge(workload: dict, generation: int | None = None, revision: int | None = 
     --revision does; kubectl ignores it for the other kinds. Rules and their order: kubectl's
     polymorphichelpers/rollout_status.go. Missing numbers are 0. Never raises for an object of the API.
     """
-    rule = _RULES.get(workload.get("kind", "")) if _in_apps(workload) else None
-    if rule is None:
-        return Verdict(FAILED, f"no status viewer has been implemented for {_group_kind(workload)}")
+    kind, group = workload.get("kind", ""), kinds.group_of(workload)
+    rule = _RULES.get(kind)
+    if rule is None or group != "apps":
+        return Verdict(FAILED, f"no status viewer has been implemented for {f'{kind}.{group}' if group else kind}")
     wanted = max(kinds.field(workload, "metadata.generation", 0), generation or 0)
     return rule(_Rollout(workload, wanted, revision or 0))
 
@@ -170,15 +171,6 @@ _RULES: dict[str, Callable[[_Rollout], Verdict]] = {
     "DaemonSet": _daemon_set,
     "StatefulSet": _stateful_set,
 }
-
-
-def _in_apps(workload: dict) -> bool:
-    return str(workload.get("apiVersion", kinds.API_VERSION)).rpartition("/")[0] == "apps"
-
-
-def _group_kind(workload: dict) -> str:
-    group = str(workload.get("apiVersion", "")).rpartition("/")[0]
-    return f"{workload.get('kind', '')}.{group}" if group else workload.get("kind", "")
 
 
 def risks(workload: dict) -> list[str]:

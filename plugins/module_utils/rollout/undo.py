@@ -60,8 +60,7 @@ def patch(workload: dict, revision: Revision) -> tuple[str, list | dict]:
     """
     version = workload["metadata"]["resourceVersion"]
     if kinds.kind_of(workload).history == "ControllerRevision":
-        data = revision.object["data"]
-        return "strategic", {**data, "metadata": {**data.get("metadata", {}), "resourceVersion": version}}
+        return "strategic", {**revision.object["data"], "metadata": {"resourceVersion": version}}
     return "json", [
         {"op": "replace", "path": "/metadata/resourceVersion", "value": version},
         {"op": "replace", "path": "/spec/template", "value": revision.template},
