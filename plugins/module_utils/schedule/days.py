@@ -12,8 +12,8 @@ import re
 import zoneinfo
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
-from ansible_collections.restartx.core.plugins.module_utils.schedule.values import closest, show, text
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
+from ansible_collections.restartx.core.plugins.module_utils.schedule.values import closest, text
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 SHORT = tuple(day[:3] for day in DAYS)

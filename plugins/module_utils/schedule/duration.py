@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 LONGEST = 366 * UNITS["d"]
@@ -22,7 +22,9 @@ def parse(value: str | int | float) -> float:
     """
     seconds = _seconds(value)
     if seconds is None or not 0 <= seconds <= LONGEST:
-        raise ScheduleError(f'{value!r} is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds')
+        raise ScheduleError(
+            f'{show(value)} is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds'
+        )
     return float(seconds)
 
 

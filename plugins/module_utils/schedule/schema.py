@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.schedule import days, values
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
 ROOT = "restart_plan"
 SCHEMA = {
@@ -175,7 +175,7 @@ def read(section: str, data: object, path: str, errors: list[str]) -> dict | Non
     Returns None when data is no mapping at all.
     """
     if not isinstance(data, Mapping):
-        errors.append(f"{path}: {values.show(data)} is not a mapping of options")
+        errors.append(f"{path}: {show(data)} is not a mapping of options")
         return None
     options = SCHEMA[section]
     result = {}
@@ -209,7 +209,7 @@ def _value(option: dict, value: object, where: str, errors: list[str]) -> object
 def read_list(section: str, data: object, path: str, errors: list[str]) -> list[dict | None] | None:
     """As read(), for a list of such mappings; None when data is no list, or an empty one."""
     if not isinstance(data, (list, tuple)) or not data:
-        errors.append(f"{path}: {values.show(data)} is not a list with at least one entry")
+        errors.append(f"{path}: {show(data)} is not a list with at least one entry")
         return None
     return [read(section, item, f"{path}[{index}]", errors) for index, item in enumerate(data)]
 
@@ -217,10 +217,10 @@ def read_list(section: str, data: object, path: str, errors: list[str]) -> list[
 def _unknown(section: str, key: object, path: str, where: str) -> str:
     if not isinstance(key, str):
         return (
-            f"{path}: the key {values.show(key)} is not text; "
+            f"{path}: the key {show(key)} is not text; "
             "YAML makes booleans of on, off, yes and no; put them in quotes"
         )
     for home, words in HOMES.items():
-        if home != section and key in SCHEMA[home]:
+        if key in SCHEMA[home]:
             return f"{where}: unknown here; it is {words}"
     return f"{where}: unknown option{values.closest(key, SCHEMA[section])}"

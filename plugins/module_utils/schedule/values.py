@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import json
 import re
 from collections.abc import Callable, Iterable
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule import duration as durations
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.duration import parse as duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
 VERSION = 1
 # The kinds, and what kubectl takes for them as well, in any case.
@@ -29,12 +28,6 @@ KINDS = {
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 SUBDOMAIN = rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*"
 ID = r"[A-Za-z0-9][-A-Za-z0-9._]{0,62}"
-
-
-def show(value: object) -> str:
-    """A value as it is shown in a message: as JSON, cut when long."""
-    shown = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)  # YAML takes dates as keys, JSON not
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -122,7 +115,7 @@ def whole(least: int) -> Callable[[object], int]:
             number = int(value)
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise ScheduleError(f"{show(value)} is not a whole number of at least {least}")
-        return number
+        return int(number)
 
     return read
 
@@ -142,16 +135,6 @@ def flag(value: object) -> bool:
     if isinstance(value, str) and value.strip().lower() in words:
         return words[value.strip().lower()]
     raise ScheduleError(f"{show(value)} is not true or false")
-
-
-def duration(value: object) -> float:
-    """Seconds, 0 or more."""
-    try:
-        return durations.parse(value)
-    except ScheduleError:
-        raise ScheduleError(
-            f'{show(value)} is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds'
-        ) from None
 
 
 def deadline(value: object) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +48,7 @@ def test_anything_else_is_refused_and_shown(written):
     with pytest.raises(ScheduleError) as failure:
         duration.parse(written)
     assert str(failure.value) == (
-        f'{written!r} is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds'
+        f'{show(written)} is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds'
     )
 
 
