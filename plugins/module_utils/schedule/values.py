@@ -24,9 +24,10 @@ KINDS = {
     "DaemonSet": ("daemonset", "daemonsets", "ds"),
     "StatefulSet": ("statefulset", "statefulsets", "sts"),
 }
-# The names of objects and of namespaces as the API server takes them (RFC 1123 subdomain and label).
+# The names of namespaces and of objects as the API server takes them: what it calls a DNS-1123 label and subdomain, of
+# whose parts it does not limit the length.
 LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-SUBDOMAIN = rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*"
+SUBDOMAIN = r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 ID = r"[A-Za-z0-9][-A-Za-z0-9._]{0,62}"
 
 

@@ -124,6 +124,17 @@ def test_kinds_are_read_as_kubectl_reads_them(written, kinds):
     assert entry(f"namespace: shop, kind: {written}").kinds == kinds
 
 
+@pytest.mark.parametrize("name", ["a", "api-v2", "api.v2", "0day", "a" * 253, "a" * 64 + ".b"])
+def test_names_are_those_that_the_api_server_takes(name):
+    assert entry(f"namespace: shop, name: {name}").names == (name,)
+
+
+@pytest.mark.parametrize("name", ["-api", "api-", "Api", "a..b", ".a", "a_b", "a" * 254, "a/b"])
+def test_other_names_are_refused(name):
+    with pytest.raises(PlanError):
+        entry(f"namespace: shop, name: {name}")
+
+
 def test_an_entry_may_look_in_all_namespaces_and_then_the_default_namespace_is_nothing_to_it():
     (everywhere,) = plan(
         "{defaults: {namespace: shop}, workloads: [{id: a, all_namespaces: true, label_selectors: tier=web}]}"
