@@ -13,7 +13,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode
-from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule import values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, check_entries
 
@@ -28,42 +28,68 @@ class Call:
     controller: t.Any
     check_mode: bool = False
     warnings: list[str] = field(default_factory=list)
+    _uid: str | None = None
 
-    @cached_property
-    def identity(self) -> dict:
-        """Which cluster this is; raises ConfigError when another one was pinned with cluster_uid."""
-        uid = self.cluster.uid()
+    def identify(self) -> None:
+        """Asks the cluster who it is; raises ConfigError when another one was pinned with cluster_uid."""
+        self._uid = self.cluster.uid()
         pinned = self.params.get("cluster_uid")
-        if pinned and pinned != uid:
+        if pinned and pinned != self._uid:
             raise ConfigError(
                 f"the context {self.cluster.context or '(none)'} leads to {self.cluster.host}, whose cluster has the uid "
-                f"{uid or '(may not be read)'}, but cluster_uid pins {pinned}; nothing was touched: correct the "
+                f"{self._uid or '(may not be read)'}, but cluster_uid pins {pinned}; nothing was touched: correct the "
                 "kubeconfig, the context or the pinned uid"
             )
-        return {"host": self.cluster.host, "context": self.cluster.context, "uid": uid}
+
+    @property
+    def where(self) -> dict:
+        """The cluster, as far as it is known: host, context, and the uid once identify() has asked for it."""
+        return {"host": self.cluster.host, "context": self.cluster.context, "uid": self._uid}
 
     @property
     def mode(self) -> Mode:
         return Mode(field_manager=self.params["field_manager"], dry_run=self.check_mode)
 
+    @cached_property
+    def deadline(self) -> float | None:
+        """The monotonic instant at which the call's wait_timeout is over, counted from now on; None for no limit."""
+        span = self.span("wait_timeout")
+        return None if span is None else self.clock.monotonic() + span
+
     def seconds(self, option: str) -> float | None:
         """A duration option in seconds, None when it was not given; raises ScheduleError that names the option."""
+        return self._read(option, values.duration)
+
+    def span(self, option: str) -> float | None:
+        """As seconds(), for what must be more than nothing."""
+        return self._read(option, values.deadline)
+
+    def count(self, option: str, least: int) -> int | None:
+        """A number option, None when it was not given; raises ScheduleError that names the option."""
+        return self._read(option, values.whole(least))
+
+    def _read(self, option: str, reader: t.Callable[[t.Any], t.Any]) -> t.Any:
+        given = self.params.get(option)
         try:
-            return duration.parse(self.params[option]) if self.params.get(option) is not None else None
+            return None if given is None else reader(given)
         except ScheduleError as error:
             raise ScheduleError(f"{option}: {error}") from error
 
     def entries(self) -> tuple[Entry, ...]:
         """The workloads asked for: the list `workloads`, or else the selection options as one entry."""
         params = self.params
-        if not params.get("workloads"):
+        if params.get("workloads") is None:
             return (self._selection(),)
+        if params["all_namespaces"]:
+            raise RolloutError("all_namespaces: beside workloads it has no meaning; say it in the entries it is for")
         defaults = {name: params[name] or None for name in ("kind", "namespace")}
-        return check_entries(params["workloads"], {**defaults, "timeout": params["timeout"], "settle": params["settle"]})
+        return check_entries(
+            params["workloads"], {**defaults, "timeout": params["timeout"], "settle": params["settle"]}
+        )
 
     def _kinds(self) -> t.Sequence[str]:
         """The module's kinds; undo of a run looks by default at all that it may have restarted."""
-        return self.params["kind"] or (kinds.KINDS if self.params["run_id"] else ["Deployment"])
+        return self.params["kind"] or (kinds.KINDS if self.params.get("run_id") else ["Deployment"])
 
     def _selection(self) -> Entry:
         params = self.params
@@ -83,7 +109,7 @@ class Call:
             field_selectors=tuple(params["field_selectors"]),
             select=params["select"],
             all_namespaces=params["all_namespaces"],
-            timeout=self.seconds("timeout"),
+            timeout=self.span("timeout"),
             settle=self.seconds("settle") or 0.0,
         )
 

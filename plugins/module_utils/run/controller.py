@@ -4,13 +4,19 @@
 
 `kill -9` of ansible-playbook leaves its modules running as orphans: nobody reads their results any more, and nobody
 could stop them. So the action plugin passes the process on, and the loop asks before each change whether it is alive.
+A signal that asks the module itself to stop, as AWX sends when a job is cancelled, means the same.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+LOOK_EVERY = 1.0  # seconds between two looks at the controller while nothing else happens
 START_TIME_FIELD = 22  # of /proc/PID/stat, see proc(5): a reused process id has another start time
+
+
+class Abandoned(Exception):
+    """Nobody wants the result any more."""
 
 
 class Controller:
@@ -19,9 +25,22 @@ class Controller:
     def __init__(self, name: str | None, proc: Path = Path("/proc")):
         self._pid, _colon, self._start = (name or "").partition(":")
         self._proc = proc
+        self._dismissed: str | None = None
+
+    def dismiss(self, why: str) -> None:
+        """From now on it counts as gone, for this reason."""
+        self._dismissed = self._dismissed or why
+
+    @property
+    def reason(self) -> str:
+        """Why it does not count as alive, as a sentence."""
+        gone = self._dismissed or "the Ansible process that started this module is gone"
+        return f"{gone}; nothing more was begun"
 
     def alive(self) -> bool:
-        """Whether the very process still runs; a zombie counts as ended."""
+        """Whether somebody still waits for us: the very process runs (a zombie does not), and nobody dismissed it."""
+        if self._dismissed:
+            return False
         if not self._pid:
             return True
         try:

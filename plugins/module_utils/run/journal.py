@@ -8,169 +8,65 @@ to cover which workloads and clusters, what failed and how often it was tried, a
 
 from __future__ import annotations
 
-import datetime
 import json
 import typing as t
-from dataclasses import dataclass, field
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Conflict, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import NotFound
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
-from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 
 VERSION = 1
 KEY = "journal.json"  # within the ConfigMap's data
-WRITE_EVERY = 1.0  # seconds; what happens in between is written together
-RETRIED = frozenset({"failed", "unfinished"})  # outcomes after which a resumed run tries again
 DONE = frozenset({"restarted", "already_restarted"})
 
 
 def path(namespace: str, plan: str | None = None) -> str:
     """The API path of a plan's journal, or of the namespace's ConfigMaps."""
     base = f"/api/v1/namespaces/{namespace}/configmaps"
-    return f"{base}/restartx-{plan}" if plan else base
+    return f"{base}/{_name(plan)}" if plan else base
+
+
+def config_map(namespace: str, plan: str, text: str) -> dict:
+    """The ConfigMap that holds a journal."""
+    labels = {"app.kubernetes.io/managed-by": "restartx"}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _name(plan), "namespace": namespace, "labels": labels},
+        "data": {KEY: text},
+    }
 
 
 def read(cluster, namespace: str, plan: str) -> dict | None:
     """The journal that a cluster holds of a plan, None when there is none; raises ClusterError or RolloutError."""
+    held = fetch(cluster, namespace, plan)
+    return decode(held, namespace, plan) if held else None
+
+
+def fetch(cluster, namespace: str, plan: str) -> dict | None:
+    """The ConfigMap of a plan's journal, None when there is none; raises ClusterError."""
     try:
-        config_map = cluster.get(path(namespace, plan))
+        return cluster.get(path(namespace, plan))
     except NotFound:
         return None
-    return _decode(config_map, namespace, plan)
 
 
-def _decode(config_map: dict, namespace: str, plan: str) -> dict:
+def decode(held: dict, namespace: str, plan: str) -> dict:
+    """The journal in a ConfigMap; raises RolloutError when there is none in it that this version reads."""
     try:
-        journal = json.loads(config_map["data"][KEY])
+        journal = json.loads(held["data"][KEY])
         version = journal["version"]
     except (KeyError, TypeError, ValueError):
         version = None
     if version != VERSION:
         raise RolloutError(
-            f'the ConfigMap "restartx-{plan}" in namespace "{namespace}" is no journal that this version reads '
+            f'the ConfigMap "{_name(plan)}" in namespace "{namespace}" is no journal that this version reads '
             f"(version {version}); look at it, and delete it if nothing in it is needed"
         )
     return journal
 
 
-@dataclass
-class Journal:
-    """What is known of the run, and what of it was last written."""
-
-    namespace: str
-    head: dict  # everything but the workloads
-    attempts: dict[str, int]
-    outcomes: dict[str, str | None]
-    written: str = ""
-    written_at: float = field(default=float("-inf"))
-
-    @classmethod
-    def begin(cls, call, run: str, tasks: t.Sequence[Task]) -> Journal:
-        """Reads the plan's journal, settles what each task's attempt is, and writes the run's beginning.
-
-        Nothing may be restarted before this has returned. Raises ClusterError when it cannot be written.
-        """
-        options = call.params["journal"]
-        namespace, plan = options["namespace"], options["plan"]
-        old, version = _current(call.cluster, namespace, plan)
-        resumed = bool(old) and old["run"] == run
-        known = old["workloads"] if resumed else {}
-        journal = cls(
-            namespace=namespace,
-            head={
-                "version": VERSION,
-                "plan": plan,
-                "digest": options["digest"],
-                "run": run,
-                "ticket": call.params["ticket"],
-                "clusters": options["clusters"],
-                "job": options["job"],
-                "started_at": old["started_at"] if resumed else _text(call.clock.now()),
-            },
-            attempts={_name(task): _attempt(known.get(_name(task))) for task in tasks},
-            outcomes={name: entry["outcome"] for name, entry in known.items()},
-        )
-        body = journal.body(tasks, call.clock.now())
-        if version:
-            body["metadata"]["resourceVersion"] = version
-            call.cluster.replace(path(namespace, plan), body)
-        else:
-            call.cluster.create(path(namespace), body)
-        return journal
-
-    def attempt(self, task: Task) -> int:
-        """Which attempt of this run a restart of the task now is: 1, or more after it failed before."""
-        return self.attempts.get(_name(task), 1)
-
-    def final(self, task: Task) -> bool:
-        """Whether the task was undone in this run, and so is not restarted by it again."""
-        return self.outcomes.get(_name(task)) == "undone"
-
-    def due(self, tasks: t.Iterable[Task], now: datetime.datetime, instant: float) -> dict | None:
-        """The ConfigMap to write now, None when nothing changed or the last one was written just before."""
-        if instant - self.written_at < WRITE_EVERY:
-            return None
-        text = json.dumps(self._workloads(tasks))
-        if text == self.written:
-            return None
-        self.written, self.written_at = text, instant
-        return self.body(tasks, now)
-
-    def body(self, tasks: t.Iterable[Task], now: datetime.datetime, state: str = "running") -> dict:
-        """The ConfigMap that says how the run stands."""
-        content = {**self.head, "state": state, "updated_at": _text(now), "workloads": self._workloads(tasks)}
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": f"restartx-{self.head['plan']}",
-                "namespace": self.namespace,
-                "labels": {"app.kubernetes.io/managed-by": "restartx"},
-            },
-            "data": {KEY: json.dumps(content, separators=(",", ":"))},
-        }
-
-    def write(self, cluster, body: dict) -> None:
-        """Puts what `body` says in place of what stands there; raises ClusterError."""
-        cluster.patch(path(self.namespace, self.head["plan"]), {"data": body["data"]}, "merge")
-
-    def close(self, cluster, tasks: t.Sequence[Task], now: datetime.datetime) -> None:
-        """The last entry: finished when all went well, else stopped; raises ClusterError."""
-        state = "finished" if all(task.good for task in tasks) else "stopped"
-        self.write(cluster, self.body(tasks, now, state))
-
-    def _workloads(self, tasks: t.Iterable[Task]) -> dict[str, dict]:
-        return {
-            _name(task): {
-                "uid": task.object["metadata"].get("uid"),
-                "entry": task.group,
-                "attempt": self.attempt(task),
-                "outcome": task.outcome if task.state == "ended" else None,
-            }
-            for task in tasks
-        }
-
-
-def _current(cluster, namespace: str, plan: str) -> tuple[dict | None, str | None]:
-    try:
-        config_map = cluster.get(path(namespace, plan))
-    except NotFound:
-        return None, None
-    return _decode(config_map, namespace, plan), config_map["metadata"]["resourceVersion"]
-
-
-def _attempt(entry: dict | None) -> int:
-    if entry is None:
-        return 1
-    return entry["attempt"] + 1 if entry["outcome"] in RETRIED else entry["attempt"]
-
-
-def _name(task: Task) -> str:
-    return "/".join(task.key)
-
-
-def _text(instant: datetime.datetime) -> str:
-    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _name(plan: str) -> str:
+    return f"restartx-{plan}"
 
 
 def choose_run(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.restartx.core.plugins.module_utils.run.loop import LOOK_AT_CONTROLLER_EVERY, Abandoned
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import LOOK_EVERY, Abandoned
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
@@ -25,8 +25,8 @@ def await_window(window: Window, outside: str, patience: float | None, clock: t.
             return {**_state(window, clock, start), "msg": window.explain(clock.now()) + limit}
         while not window.is_open(clock.now()):
             if not controller.alive():
-                raise Abandoned()
-            clock.sleep(LOOK_AT_CONTROLLER_EVERY)
+                raise Abandoned(controller.reason)
+            clock.sleep(LOOK_EVERY)
     result = _state(window, clock, start)
     if not result["open"]:
         result["msg"] = window.explain(clock.now())

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, selection
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -49,29 +49,37 @@ class Found:
     versions: dict[Scope, str] = field(default_factory=dict)  # resourceVersion of each list
 
 
-def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False) -> Found:
-    """Lists and selects. An entry that finds nothing, or not all of its names, is an error unless it may be empty.
-
-    Raises RolloutError that names what was searched, or the object that two entries mean.
-    """
+def check(entries: t.Sequence[Entry]) -> None:
+    """Raises RolloutError when a selector of an entry is none; asks no cluster."""
     for entry in entries:
         for selector in entry.label_selectors:
             selection.check_label_selector(selector)
         for selector in entry.field_selectors:
             selection.check_field_selector(selector)
-    checks = {entry.id: selection.compile_select(entry.select) if entry.select else None for entry in entries}
-    scopes = {entry.id: _scopes(entry, entries) for entry in entries}
-    listings = {scope: cluster.list(scope.path, scope.params) for scope in _unique(scopes)}
+        if entry.select:
+            selection.compile_select(entry.select)
+
+
+def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False, deadline: float | None = None) -> Found:
+    """Lists and selects. An entry that finds nothing, or not all of its names, is an error unless it may be empty.
+
+    `deadline` is an instant of the cluster's clock. Raises ClusterError, and RolloutError that names what was searched,
+    or the object that two entries mean.
+    """
+    scopes = _scopes(entries)
+    listings = {
+        scope: cluster.list(scope.path, scope.params, deadline=deadline)
+        for scope in dict.fromkeys(scope for of_entry in scopes.values() for scope in of_entry)
+    }
     found = Found(versions={scope: listing.resource_version for scope, listing in listings.items()})
     for entry in entries:
+        wanted = _condition(entry)
         matches = [
-            (scope, workload)
-            for scope in scopes[entry.id]
-            for workload in listings[scope].items
-            if _wanted(workload, entry, checks[entry.id])
+            (scope, workload) for scope in scopes[entry.id] for workload in listings[scope].items if wanted(workload)
         ]
         if entry.names:  # as written: who names them in an order, with max_parallel 1, means that order
-            matches.sort(key=lambda match: entry.names.index(match[1]["metadata"]["name"]))
+            places = {name: place for place, name in enumerate(entry.names)}
+            matches.sort(key=lambda match: places[match[1]["metadata"]["name"]])
         if not (allow_empty or entry.optional):
             _complain_if_missing(cluster, entry, scopes[entry.id], [workload for _scope, workload in matches])
         for scope, workload in matches:
@@ -79,10 +87,17 @@ def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False) -> Foun
     return found
 
 
-def _wanted(workload: dict, entry: Entry, check: t.Callable[[dict], bool] | None) -> bool:
-    if entry.names and workload["metadata"]["name"] not in entry.names:
-        return False
-    return check is None or check(workload)
+def _condition(entry: Entry) -> t.Callable[[dict], bool]:
+    """What the lists leave open: the names, where there are several, and the JMESPath condition."""
+    names = frozenset(entry.names)
+    selects = selection.compile_select(entry.select) if entry.select else None
+
+    def wanted(workload: dict) -> bool:
+        if names and workload["metadata"]["name"] not in names:
+            return False
+        return selects is None or selects(workload)
+
+    return wanted
 
 
 def _add(found: Found, entry: Entry, scope: Scope, workload: dict) -> None:
@@ -114,32 +129,28 @@ def _complain_if_missing(cluster, entry: Entry, scopes: list[Scope], workloads: 
     )
 
 
-def _scopes(entry: Entry, entries: t.Sequence[Entry]) -> list[Scope]:
-    """One scope for each kind and namespace; entries that only name workloads share the namespace's list."""
-    labels = ",".join(entry.label_selectors)
-    result = []
-    for kind in entry.kinds:
-        for namespace in entry.namespaces or (None,):
-            fields = list(entry.field_selectors)
-            if len(_names_asked(entries, kind, namespace, entry)) == 1:
-                fields.append(f"metadata.name={entry.names[0]}")
-            result.append(Scope(kind, namespace, labels, ",".join(fields)))
-    return result
+def _scopes(entries: t.Sequence[Entry]) -> dict[str, list[Scope]]:
+    """For each entry one scope for each kind and namespace; entries that only name workloads share a list."""
+    names: dict[Scope, set[str]] = {}
+    for entry in entries:
+        for scope in _broad(entry) if entry.names else ():
+            names.setdefault(scope, set()).update(entry.names)
+    return {
+        entry.id: [
+            _narrowed(scope, entry.names[0]) if entry.names and len(names[scope]) == 1 else scope
+            for scope in _broad(entry)
+        ]
+        for entry in entries
+    }
 
 
-def _names_asked(entries: t.Sequence[Entry], kind: str, namespace: str | None, entry: Entry) -> set[str]:
-    if not entry.names:
-        return set()
-    alike = [
-        other
-        for other in entries
-        if other.names
-        and kind in other.kinds
-        and namespace in (other.namespaces or (None,))
-        and (other.label_selectors, other.field_selectors) == (entry.label_selectors, entry.field_selectors)
-    ]
-    return {name for other in alike for name in other.names}
+def _broad(entry: Entry) -> list[Scope]:
+    """An entry's scopes without regard to its names."""
+    labels, fields = ",".join(entry.label_selectors), ",".join(entry.field_selectors)
+    return [Scope(kind, namespace, labels, fields) for kind in entry.kinds for namespace in entry.namespaces or (None,)]
 
 
-def _unique(scopes: dict[str, list[Scope]]) -> list[Scope]:
-    return list(dict.fromkeys(scope for of_entry in scopes.values() for scope in of_entry))
+def _narrowed(scope: Scope, name: str) -> Scope:
+    """The scope of the one workload that is asked for in it."""
+    escaped = name.replace("\\", "\\\\").replace(",", "\\,").replace("=", "\\=")
+    return replace(scope, field_selector=",".join(filter(None, [scope.field_selector, f"metadata.name={escaped}"])))

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     history,
     kinds,
     owner,
     pause,
     restart,
+    status,
     undo,
 )
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,15 @@ class End:
     message: str
 
 
-Decision = t.Union[Act, Follow, End]
+@dataclass(frozen=True)
+class Explain:
+    """Settled without doing anything, but its cause is worth asking for."""
+
+    outcome: str
+    message: str
+
+
+Decision = t.Union[Act, Follow, End, Explain]
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,40 @@ class Mode:
 
 
 @dataclass(frozen=True)
-class RestartStep:
+class Acted:
+    """The workload as the server answered it, and what the user should know about it."""
+
+    workload: dict
+    warnings: tuple[str, ...] = ()
+
+
+class Step:
+    """What steps have in common. `outcome` is what a workload has when the step went well."""
+
+    outcome: str
+
+    def judge(self, workload: dict) -> Decision:
+        """What to do with a workload as it now is."""
+        raise NotImplementedError
+
+    def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
+        """Does it, for this very state of the workload; `deadline` is an instant of the cluster's clock.
+
+        Raises Conflict when the workload has changed, ClusterError and RolloutError.
+        """
+        raise NotImplementedError
+
+    def undoing(self, workload: dict) -> str | None:
+        """Who took back what this step did, or None while it stands."""
+        return None
+
+    def nudges(self, workload: dict) -> bool:
+        """Whether nudge() is to be called from time to time while the workload's rollout is under way."""
+        return False
+
+
+@dataclass(frozen=True)
+class RestartStep(Step):
     """A rolling restart, once for each run, workload and attempt."""
 
     stamp: restart.Stamp
@@ -62,7 +106,7 @@ class RestartStep:
     now: t.Callable[[], datetime.datetime]  # each workload is stamped with the time of its own patch
     allow_owned: bool = False
     already_undone: bool = False  # earlier in this run; that is final for the run
-    outcome: str = "restarted"
+    outcome = "restarted"
 
     def judge(self, workload: dict) -> Decision:
         if self.already_undone:
@@ -72,32 +116,34 @@ class RestartStep:
         refusal = restart.refusal(workload, allow_owned=self.allow_owned)
         return End("refused", refusal) if refusal else Act()
 
-    def act(self, cluster, workload: dict) -> dict:
-        stamp = replace(self.stamp, at=self.now())
-        return _patch(cluster, workload, restart.patch(workload, stamp), "strategic", self.mode)
+    def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
+        body = restart.patch(workload, replace(self.stamp, at=self.now()))
+        return Acted(_patch(cluster, workload, body, "strategic", self.mode, deadline))
 
     def undoing(self, workload: dict) -> str | None:
-        """Who took our restart back, or None while it stands."""
         if restart.carries(workload, self.stamp):
             return None
         return restart.taken_back(workload, self.stamp.run, self.mode.field_manager, since=self.stamp.at)
 
 
 @dataclass(frozen=True)
-class StatusStep:
-    """Only looks."""
+class StatusStep(Step):
+    """Only looks: until the rollout is done, or once."""
 
-    outcome: str = "rolled_out"
+    once: bool = False
+    outcome = "rolled_out"
 
     def judge(self, workload: dict) -> Decision:
-        return Follow("rolled_out")
-
-    def undoing(self, workload: dict) -> str | None:
-        return None
+        if not self.once:
+            return Follow("rolled_out")
+        seen = status.judge(workload)
+        if seen.state == status.DONE:
+            return End("rolled_out", seen.message)
+        return Explain("failed" if seen.state == status.FAILED else "in_progress", seen.message)
 
 
 @dataclass(frozen=True)
-class UndoStep:
+class UndoStep(Step):
     """Back to an earlier revision: the previous one, a given one, or the one below a run's."""
 
     mode: Mode
@@ -105,8 +151,7 @@ class UndoStep:
     run_id: str | None = None
     allow_owned: bool = False
     delete_stuck_pods: bool = False
-    outcome: str = "undone"
-    warnings: list[str] = field(default_factory=list)
+    outcome = "undone"
 
     def judge(self, workload: dict) -> Decision:
         refusal = owner.refusal(workload, self.allow_owned)
@@ -116,33 +161,35 @@ class UndoStep:
             return End("unchanged", f"{kinds.label(workload)} does not carry run {self.run_id}; nothing to undo")
         return Act()
 
-    def act(self, cluster, workload: dict) -> dict:
-        revisions = past(cluster, workload)
+    def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
+        revisions = past(cluster, workload, deadline)
         target = undo.choose(workload, revisions, to_revision=self.to_revision, run_id=self.run_id)
         content, body = undo.patch(workload, target)
-        after = _patch(cluster, workload, body, content, self.mode)
-        self.warnings.extend(_undo_warnings(workload, target))
-        return after
+        after = _patch(cluster, workload, body, content, self.mode, deadline)
+        return Acted(after, tuple(_undo_warnings(workload, target)))
 
-    def undoing(self, workload: dict) -> str | None:
-        return None
+    def nudges(self, workload: dict) -> bool:
+        return self.delete_stuck_pods and workload["kind"] == "StatefulSet"
 
-    def nudge(self, cluster, workload: dict) -> list[str]:
+    def nudge(self, cluster, workload: dict, deadline: float | None) -> list[str]:
         """Frees a StatefulSet whose broken pod keeps the old revision from coming back; the deleted pods' names."""
-        if workload["kind"] != "StatefulSet":
-            return []
         namespace = workload["metadata"]["namespace"]
-        pods = cluster.list(kinds.pods_path(namespace), {"labelSelector": history.selector(workload)}).items
-        stuck = undo.stuck_pods(workload, pods)
-        for pod in stuck:
+        selector = {"labelSelector": history.selector(workload)}
+        pods = cluster.list(kinds.pods_path(namespace), selector, deadline=deadline).items
+        deleted = []
+        for pod in undo.stuck_pods(workload, pods):
             meta = pod["metadata"]
             body = {"preconditions": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}}
-            cluster.delete(f"{kinds.pods_path(namespace)}/{meta['name']}", body=body)
-        return [pod["metadata"]["name"] for pod in stuck]
+            try:
+                cluster.delete(kinds.pods_path(namespace, meta["name"]), body=body, deadline=deadline)
+            except (Conflict, NotFound):
+                continue  # it has changed since, perhaps for the better: the next look tells
+            deleted.append(meta["name"])
+        return deleted
 
 
 @dataclass(frozen=True)
-class PauseStep:
+class PauseStep(Step):
     """Pauses or resumes a Deployment."""
 
     mode: Mode
@@ -154,36 +201,44 @@ class PauseStep:
         return "paused" if self.paused else "resumed"
 
     def judge(self, workload: dict) -> Decision:
-        if pause.patch(workload, self.paused) is None:
+        try:
+            body = pause.patch(workload, self.paused)
+        except RolloutError as error:
+            return End("refused", str(error))
+        if body is None:
             return End("unchanged", pause.ALREADY[self.paused])
         refusal = owner.refusal(workload, self.allow_owned)
         return End("refused", refusal) if refusal else Act()
 
-    def act(self, cluster, workload: dict) -> dict:
-        return _patch(cluster, workload, pause.patch(workload, self.paused), "strategic", self.mode)
+    def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
+        body = pause.patch(workload, self.paused)
+        return Acted(_patch(cluster, workload, body, "strategic", self.mode, deadline))
 
-    def undoing(self, workload: dict) -> str | None:
-        return None
+
+def past(cluster, workload: dict, deadline: float | None = None) -> list[history.Revision]:
+    """The revisions that the cluster still keeps of a workload, oldest first. Raises ClusterError."""
+    path = kinds.history_path(workload["kind"], workload["metadata"]["namespace"])
+    selector = {"labelSelector": history.selector(workload)}
+    return history.revisions(workload, cluster.list(path, selector, deadline=deadline).items)
 
 
 def _undo_warnings(workload: dict, target: history.Revision) -> list[str]:
     stale = undo.stale_last_applied(workload)
     found = [stale] if stale else []
-    lost = sorted(undo.lost_annotations(workload, target))
+    lost = ", ".join(sorted(undo.lost_annotations(workload, target)))
     if lost:
         found.append(
-            f"{kinds.label(workload)} got back the annotations of revision {target.number}; gone or set back: {', '.join(lost)}"
+            f"{kinds.label(workload)} got back the annotations of revision {target.number}; gone or set back: {lost}"
         )
     return found
 
 
-def past(cluster, workload: dict) -> list[history.Revision]:
-    """The revisions that the cluster still keeps of a workload, oldest first."""
-    namespace = workload["metadata"]["namespace"]
-    path = kinds.history_path(workload["kind"], namespace)
-    return history.revisions(workload, cluster.list(path, {"labelSelector": history.selector(workload)}).items)
-
-
-def _patch(cluster, workload: dict, body: t.Any, content: str, mode: Mode) -> dict:
-    path = kinds.path(workload["kind"], workload["metadata"]["namespace"], workload["metadata"]["name"])
-    return cluster.patch(path, body, content, field_manager=mode.field_manager, dry_run=mode.dry_run)
+def _patch(cluster, workload: dict, body: t.Any, content: str, mode: Mode, deadline: float | None) -> dict:
+    return cluster.patch(
+        kinds.path(*kinds.key(workload)),
+        body,
+        content,
+        field_manager=mode.field_manager,
+        dry_run=mode.dry_run,
+        deadline=deadline,
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import history, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.cause import Cause
@@ -22,7 +22,8 @@ class Task:
     """One workload: what is asked of it, how far it is, and what came of it.
 
     state: waiting (for its turn), acting (a request is under way), watching (its rollout), settling (rolled out,
-    watched a while longer), explaining (its failure is looked into), ended.
+    watched a while longer), explaining (its failure is looked into), ended. What failed may start again with another
+    step, which undoes it.
     """
 
     key: Key
@@ -35,6 +36,10 @@ class Task:
     outcome: str = "not_started"
     goal: str = ""  # the outcome that its first step is for
     message: str = ""
+    failure: tuple[str, str] | None = None  # outcome and message, while causes are asked for and an undo is tried
+    undoing: bool = False  # the step is one that undoes the failure
+    left: bool = False  # on its way when the call was cut short
+    gone: bool = False  # last seen deleted
     cause: Cause | None = None
     changed: bool = False
     generation: int | None = None
@@ -49,7 +54,9 @@ class Task:
     revision_before: str | None = None
     before: dict | None = None  # as it was when the request went out; a watch may show the change before its answer
     diff: tuple[dict, dict] | None = None
-    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.goal = self.step.outcome if self.step else ""
 
     @property
     def title(self) -> str:
@@ -60,9 +67,6 @@ class Task:
     @property
     def running(self) -> bool:
         return self.state not in ("waiting", "ended")
-
-    def __post_init__(self) -> None:
-        self.goal = self.step.outcome if self.step else ""
 
     @property
     def good(self) -> bool:

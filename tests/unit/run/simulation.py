@@ -3,7 +3,7 @@
 """A cluster on a clock that only moves when somebody waits: the loop runs in it without sleeping.
 
 Workloads are plain API objects. A patch of the pod template starts a rollout that is done after `takes` seconds of the
-simulated time, never for `breaks`, or not when `on_patch` says otherwise.
+simulated time, or never for `breaks` while they carry a run. Of other objects there are journals, old revisions and pods.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Listing
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Seen
 
 LATENCY = 0.01  # simulated seconds that a request takes
@@ -40,107 +40,242 @@ class FakeClock:
         self.passed += seconds
 
 
-def deployment(name: str, namespace: str = "shop", **annotations: str) -> dict:
-    """A Deployment of two replicas that is rolled out."""
-    return {
+def workload(kind: str, name: str, namespace: str = "shop", labels: dict | None = None, **annotations: str) -> dict:
+    """A workload of two replicas that is rolled out; `annotations` are those of its pod template."""
+    labels = {"app": name, **(labels or {})}
+    made = {
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": kind,
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "uid": f"uid-{name}",
+            "uid": f"uid-{namespace}-{name}",
             "generation": 1,
             "resourceVersion": "1",
-            "annotations": {"deployment.kubernetes.io/revision": "1"},
+            "labels": labels,
         },
         "spec": {
             "replicas": 2,
             "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}, "annotations": dict(annotations)}, "spec": {}},
+            "template": {
+                "metadata": {"labels": labels, "annotations": dict(annotations)},
+                "spec": {"containers": [{"name": "main", "image": "shop/main:1"}]},
+            },
         },
-        "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
     }
+    if kind == "Deployment":
+        made["metadata"]["annotations"] = {history.REVISION: "1"}
+    else:
+        made["spec"]["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {}}
+    made["status"] = status_of(made, 2)
+    return made
+
+
+def deployment(name: str, namespace: str = "shop", **annotations: str) -> dict:
+    """A Deployment of two replicas that is rolled out."""
+    return workload("Deployment", name, namespace, **annotations)
+
+
+def status_of(made: dict, updated: int) -> dict:
+    """The status of a workload of two replicas of which so many are of the newest revision and available."""
+    seen = {"observedGeneration": made["metadata"]["generation"]}
+    if made["kind"] == "DaemonSet":
+        counts = {"desiredNumberScheduled": 2, "currentNumberScheduled": 2, "updatedNumberScheduled": updated}
+        return {**seen, **counts, "numberAvailable": updated, "numberReady": updated}
+    if made["kind"] == "StatefulSet":
+        seen["updateRevision"] = f"{made['metadata']['name']}-{made['metadata']['generation']}"
+    return {**seen, "replicas": 2, "updatedReplicas": updated, "readyReplicas": updated, "availableReplicas": updated}
 
 
 class FakeCluster:
-    """Holds workloads; a patch of one sets its rollout going in the world."""
+    """Holds objects by their path; a patch of a workload sets its rollout going in the world."""
 
     host = "https://simulated:6443"
     context = "simulated"
-    warnings: list[str] = []
 
     def __init__(self, workloads: t.Iterable[dict], takes: float = 10.0, breaks: t.Container[str] = ()):
-        self.objects = {kinds.path(*kinds.key(workload)): workload for workload in workloads}
+        self.objects = {kinds.path(*kinds.key(one)): one for one in workloads}
+        self.revisions: dict[str, list[dict]] = {}  # ReplicaSets by uid of their Deployment, oldest first
+        for one in self.objects.values():
+            self._note_revision(one)
+        self.pods: list[dict] = []
+        self.namespaces = {"restartx-system"}
         self.takes = takes
         self.breaks = breaks
-        self.patches: list[tuple[float, str]] = []  # when, and the name of the workload
-        self.lists: list[str] = []
-        self.before_patch: t.Callable[[dict], None] = lambda workload: None
+        self.requests: list[tuple[str, str]] = []  # verb and path of each request
+        self.params: list[dict] = []  # of each list
+        self.patches: list[tuple[float, str]] = []  # of workloads: when, and the name
+        self.dry_runs = 0
+        self.warnings: list[str] = []
+        self.before_patch: t.Callable[[dict], None] = lambda one: None
+        self.fail: t.Callable[[str, str], Exception | None] = lambda verb, path: None
         self.world: World | None = None
 
     def uid(self):
+        self._ask("get", "/api/v1/namespaces/kube-system")
         return "uid-of-kube-system"
 
-    def list(self, path, params=None):
-        self.lists.append(path)
-        found = [copy.deepcopy(workload) for where, workload in self.objects.items() if where.rpartition("/")[0] == path]
-        return Listing(found, "1")
+    @property
+    def lists(self) -> list[str]:
+        return [path for verb, path in self.requests if verb == "list"]
 
-    def get(self, path, params=None):
-        if path not in self.objects:
-            raise NotFound(f"{path} not found", status=404)
-        return copy.deepcopy(self.objects[path])
+    def list(self, path, params=None, *, deadline=None):
+        self._ask("list", path)
+        self.params.append(dict(params or {}))
+        if path.endswith("/replicasets"):
+            found = [one for sets in self.revisions.values() for one in sets]
+        elif path.endswith("/pods"):
+            found = self.pods
+        else:
+            scope, _slash, plural = path.rpartition("/")
+            found = [one for where, one in self.objects.items() if _lies_in(where, scope, plural)]
+        selected = [copy.deepcopy(one) for one in found if _selected(one, params or {})]
+        return Listing(selected, "1")
 
-    def patch(self, path, body, content, *, field_manager=None, dry_run=False):
-        workload = self.objects.get(path)
-        if workload is None:
+    def get(self, path, params=None, *, deadline=None):
+        self._ask("get", path)
+        return copy.deepcopy(self._held(path))
+
+    def create(self, path, body, **options):
+        self._ask("create", path)
+        name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+        if namespace not in self.namespaces:
+            raise NotFound(f'namespaces "{namespace}" not found', status=404)
+        if f"{path}/{name}" in self.objects:
+            raise Conflict(f"{name} exists already", status=409, reason="AlreadyExists")
+        self.objects[f"{path}/{name}"] = copy.deepcopy(body)
+        self.objects[f"{path}/{name}"]["metadata"]["resourceVersion"] = "1"
+        return copy.deepcopy(self.objects[f"{path}/{name}"])
+
+    def delete(self, path, body=None, *, dry_run=False, deadline=None):
+        self._ask("delete", path)
+        name = path.rpartition("/")[2]
+        if name not in [pod["metadata"]["name"] for pod in self.pods]:
             raise NotFound(f"{path} not found", status=404)
-        self.before_patch(workload)
-        wanted = body["metadata"].get("resourceVersion")
-        if wanted not in (None, workload["metadata"]["resourceVersion"]):
+        self.pods = [pod for pod in self.pods if pod["metadata"]["name"] != name]
+        return {}
+
+    def patch(self, path, body, content, *, field_manager=None, dry_run=False, deadline=None):
+        self._ask("patch", path)
+        held = self._held(path)
+        if "/configmaps/" not in path:
+            self.before_patch(held)
+        wanted = body[0]["value"] if content == "json" else body.get("metadata", {}).get("resourceVersion")
+        if wanted not in (None, held["metadata"]["resourceVersion"]):
             raise Conflict(f"{path} was changed", status=409)
-        self.patches.append((self.world.clock.passed, workload["metadata"]["name"]))
-        after = workload if not dry_run else copy.deepcopy(workload)
-        for name, value in body["spec"]["template"]["metadata"]["annotations"].items():
-            after["spec"]["template"]["metadata"]["annotations"][name] = value
+        after = copy.deepcopy(held) if dry_run else held
+        before = copy.deepcopy(held["spec"]["template"]) if "spec" in held else None
+        _apply(after, body, content)
         self.touch(after)
-        if not dry_run:
-            self._roll_out(after)
+        if dry_run:
+            self.dry_runs += 1
+        elif before is not None:
+            self.patches.append((self.world.clock.passed, held["metadata"]["name"]))
+            if after["spec"]["template"] != before:
+                self._roll_out(after)
         return copy.deepcopy(after)
 
-    def touch(self, workload: dict) -> None:
+    def touch(self, one: dict) -> None:
         """Somebody changed the spec."""
-        meta = workload["metadata"]
-        meta["generation"] += 1
+        meta = one["metadata"]
+        meta["generation"] = meta.get("generation", 0) + 1
         meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
 
-    def finish(self, workload: dict) -> None:
+    def finish(self, one: dict) -> None:
         """The rollout of what the workload now says is done."""
-        workload["status"] = {
-            "observedGeneration": workload["metadata"]["generation"],
-            "replicas": 2,
-            "updatedReplicas": 2,
-            "availableReplicas": 2,
-        }
-        self.show(workload)
+        one["status"] = status_of(one, 2)
+        self.show(one)
 
-    def show(self, workload: dict) -> None:
+    def show(self, one: dict) -> None:
         """Watchers see the workload as it now is."""
-        meta = workload["metadata"]
+        meta = one["metadata"]
         meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
-        self.world.see(watch.Changed(copy.deepcopy(workload)))
+        self.world.see(watch.Changed(copy.deepcopy(one)))
 
-    def _roll_out(self, workload: dict) -> None:
-        generation = workload["metadata"]["generation"]
-        workload["status"] = {"observedGeneration": generation, "replicas": 2, "updatedReplicas": 1}
+    def _ask(self, verb: str, path: str) -> None:
+        self.requests.append((verb, path))
+        error = self.fail(verb, path)
+        if error:
+            raise error
+
+    def _held(self, path: str) -> dict:
+        if path not in self.objects:
+            raise NotFound(f"{path} not found", status=404)
+        return self.objects[path]
+
+    def _roll_out(self, one: dict) -> None:
+        generation = one["metadata"]["generation"]
+        self._note_revision(one)
+        one["status"] = status_of(one, 1)
 
         def done():
-            if workload["metadata"]["generation"] == generation:
-                self.finish(workload)
+            if one["metadata"]["generation"] == generation:
+                self.finish(one)
 
-        self.world.later(LATENCY, lambda: self.show(workload))
-        if workload["metadata"]["name"] not in self.breaks:
+        self.world.later(LATENCY, lambda: self.show(one))
+        if one["metadata"]["name"] not in self.breaks or restart.run_of(one) is None:
             self.world.later(self.takes, done)
+
+    def _note_revision(self, one: dict) -> None:
+        """What the Deployment controller does: a ReplicaSet for each template, numbered anew when one comes back."""
+        if one["kind"] != "Deployment":
+            return
+        meta, template = one["metadata"], copy.deepcopy(one["spec"]["template"])
+        sets = self.revisions.setdefault(meta["uid"], [])
+        number = str(len(sets) + 1)
+        same = [old for old in sets if old["spec"]["template"] == template]
+        for old in same:
+            number = str(max(int(kinds.annotations(known)[history.REVISION]) for known in sets) + 1)
+            old["metadata"]["annotations"][history.REVISION] = number
+        if not same:
+            owner = {"kind": "Deployment", "name": meta["name"], "uid": meta["uid"], "controller": True}
+            sets.append(
+                {
+                    "kind": "ReplicaSet",
+                    "metadata": {
+                        "name": f"{meta['name']}-{number}",
+                        "namespace": meta["namespace"],
+                        "labels": template["metadata"]["labels"],
+                        "annotations": {history.REVISION: number},
+                        "ownerReferences": [{"apiVersion": "apps/v1", **owner}],
+                    },
+                    "spec": {"template": template},
+                }
+            )
+        meta.setdefault("annotations", {})[history.REVISION] = number
+
+
+def _lies_in(where: str, scope: str, plural: str) -> bool:
+    folder, _slash, _name = where.rpartition("/")
+    return folder == f"{scope}/{plural}" or ("/namespaces/" not in scope and folder.endswith(f"/{plural}"))
+
+
+def _selected(one: dict, params: dict) -> bool:
+    """Understands `label=value` and `metadata.name=value`, as many as there are."""
+    meta = one["metadata"]
+    pairs = [term.split("=") for term in filter(None, params.get("labelSelector", "").split(","))]
+    fields = [term.split("=") for term in filter(None, params.get("fieldSelector", "").split(","))]
+    return all(meta.get("labels", {}).get(name) == value for name, value in pairs) and all(
+        meta["name"] == value for name, value in fields if name == "metadata.name"
+    )
+
+
+def _apply(held: dict, body: t.Any, content: str) -> None:
+    if content == "json":
+        for change in body[1:]:
+            *way, last = change["path"].strip("/").split("/")
+            inner = held
+            for part in way:
+                inner = inner[part]
+            inner[last] = copy.deepcopy(change["value"])
+        return
+    for name, value in body.items():
+        if isinstance(value, dict):
+            _apply(held.setdefault(name, {}), value, content)
+        elif value is None:
+            held.pop(name, None)
+        elif name != "resourceVersion":
+            held[name] = value
 
 
 class World:

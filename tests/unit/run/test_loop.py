@@ -15,7 +15,8 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.run import steps
 from ansible_collections.restartx.core.plugins.module_utils.run.controller import Controller
-from ansible_collections.restartx.core.plugins.module_utils.run.loop import Abandoned, Loop, Terms
+from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
+from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import find
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
@@ -246,20 +247,27 @@ def test_settling_counts_from_the_end_of_the_rollout():
     assert run.task("api").ended - run.task("api").started >= run.cluster.takes + 20
 
 
+class Mortal(Controller):
+    """Lives until the simulated time has come."""
+
+    def __init__(self, until):
+        super().__init__(None)
+        self.until = until
+        self.clock = None
+
+    def alive(self):
+        return self.clock.passed < self.until
+
+
 def test_nothing_begins_once_the_controller_is_gone():
-    class Dying:
-        def __init__(self):
-            self.world = None
-
-        def alive(self):
-            return self.world.clock.passed < 5
-
-    controller = Dying()
+    controller = Mortal(5)
     run = Run(("cache",), ("core",), controller=controller)
-    controller.world = run.world
-    with pytest.raises(Abandoned):
-        run.loop.run()
+    controller.clock = run.world.clock
+    run.carry_out()
     assert run.patched == ["cache"]
+    assert run.outcomes == {"cache": "unfinished", "core": "not_started"}
+    assert "the Ansible process that started this module is gone" in run.task("cache").message
+    assert run.world.clock.passed < 6.5
     assert run.world.closed
 
 
