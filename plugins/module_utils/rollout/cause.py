@@ -111,7 +111,7 @@ def _belongs(workload: dict, pod: dict, revision: str) -> bool:
 
 
 def _made_from(workload: dict, pod: dict) -> bool:
-    """Whether the pod can come from the current template; admission may have added to it, but not marks of a restart."""
+    """Whether the pod can come from the current template; admission may add to it, but no marks of a restart."""
     template = kinds.field(workload, "spec.template.metadata", {})
     theirs, ours = kinds.annotations(pod), template.get("annotations") or {}
     restarts = all(theirs.get(name) == ours.get(name) for name in restart.OURS)

@@ -33,7 +33,7 @@ _FIELDS = ("metadata.name", "metadata.namespace")
 
 
 def compile_select(text: str) -> Callable[[dict], bool]:
-    """A predicate on workloads from a JMESPath expression such as `length(spec.template.spec.containers) > spec.replicas`.
+    """A predicate on workloads from a JMESPath expression such as `metadata.labels.tier == 'web'`.
 
     True is what JMESPath holds for true: everything but null, false and what is empty (0 is true). A wrong expression
     raises RolloutError, with the position, here; a wrong type in one object raises it when that object is looked at.
@@ -76,8 +76,8 @@ def check_field_selector(text: str) -> None:
             raise RolloutError(f'field_selectors: "{text}" is no valid selector; write it like metadata.name!=api')
         if match["field"] not in _FIELDS:
             raise RolloutError(
-                f'field_selectors: workloads cannot be selected by "{match["field"]}", only by {" and ".join(_FIELDS)}; '
-                f"use select for everything else"
+                f'field_selectors: workloads cannot be selected by "{match["field"]}", only by {" and ".join(_FIELDS)}'
+                f"; use select for everything else"
             )
 
 

@@ -86,8 +86,8 @@ def stale_last_applied(workload: dict) -> str | None:
     resource = f"{kinds.kind_of(workload).plural}/{workload['metadata']['name']}"
     return (
         f"resource {resource} was previously managed with 'kubectl apply'. "
-        f"Rolling back will not update the {diff.LAST_APPLIED} annotation, which may cause unexpected behavior on future "
-        f"'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead."
+        f"Rolling back will not update the {diff.LAST_APPLIED} annotation, which may cause unexpected behavior on "
+        f"future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead."
     )
 
 
@@ -183,8 +183,8 @@ def _refuse_deployed(workload: dict, chosen: Revision, run_id: str) -> None:
     ]
     if paths:
         raise RolloutError(
-            f'{kinds.label(workload)} differs from revision {chosen.number}, the one before run "{run_id}", in more than '
-            f"annotations ({', '.join(paths)}): somebody deployed; use to_revision: {chosen.number} to undo that too"
+            f'{kinds.label(workload)} differs from revision {chosen.number}, the one before run "{run_id}", in '
+            f"more than annotations ({', '.join(paths)}): somebody deployed; use to_revision: {chosen.number} to undo that too"
         )
 
 

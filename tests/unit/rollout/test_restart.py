@@ -156,23 +156,23 @@ def test_an_ordinary_workload_is_not_refused(kind):
     [
         (
             workload(spec={"paused": True}),
-            'can\'t restart paused deployment (run rollout resume first): deployment "api" in namespace "shop" is paused; '
-            "resume it with k8s_rollout_pause and state: resumed",
+            'can\'t restart paused deployment (run rollout resume first): deployment "api" in namespace "shop" is '
+            "paused; resume it with k8s_rollout_pause and state: resumed",
         ),
         (
             workload("StatefulSet", spec={"updateStrategy": {"type": "OnDelete"}}),
-            'statefulset "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no pod; '
-            "set it to RollingUpdate, or delete the pods one by one",
+            'statefulset "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no '
+            "pod; set it to RollingUpdate, or delete the pods one by one",
         ),
         (
             workload("DaemonSet", spec={"updateStrategy": {"type": "OnDelete"}}),
-            'daemon set "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no pod; '
-            "set it to RollingUpdate, or delete the pods one by one",
+            'daemon set "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no '
+            "pod; set it to RollingUpdate, or delete the pods one by one",
         ),
         (
             workload("StatefulSet", ownerReferences=owned_by(KAFKA)),
-            'statefulset "api" in namespace "shop" is managed by Kafka "events" (apps/v1), which may undo a change made '
-            "behind its back; change it through its owner, or set allow_owned: true",
+            'statefulset "api" in namespace "shop" is managed by Kafka "events" (apps/v1), which may undo a change '
+            "made behind its back; change it through its owner, or set allow_owned: true",
         ),
         (
             workload(deletionTimestamp="2026-11-24T22:00:00Z", spec={"paused": True}),
@@ -252,7 +252,8 @@ IMAGE = {"f:template": {"f:spec": {"f:containers": {}}}}
                 _manager("helm", spec=IMAGE, at="2026-11-24T22:17:00Z", operation="Apply"),
                 _manager("flux", spec=IMAGE, at="2026-11-02T00:00:00Z"),
             ],
-            'no longer carries run "r1"; the last other change of the template was by "helm" (Apply at 2026-11-24T22:17:00Z)',
+            'no longer carries run "r1"; the last other change of the template was by '
+            '"helm" (Apply at 2026-11-24T22:17:00Z)',
         ),
         (
             [
