@@ -64,7 +64,7 @@ def changes(before, after, path: Path = ()) -> Iterator[tuple[Path, object, obje
 
 
 def _parts(value, path: Path) -> dict | None:
-    """The parts of a value by name, None for a leaf. A missing field is an empty one; a list's missing entry is a leaf."""
+    """The parts of a value by name, None for a leaf. A missing field is an empty one, a missing entry a leaf."""
     if value is _MISSING:
         return None if isinstance(path[-1], _Entry) else {}
     if isinstance(value, dict):

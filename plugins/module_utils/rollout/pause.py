@@ -15,7 +15,8 @@ def patch(workload: dict, paused: bool) -> dict | None:
     """The strategic-merge patch that pauses or resumes; None when the workload is so already (see ALREADY).
 
     It carries no resourceVersion: it overwrites nothing but this one field, and somebody who stops a rollout is in a
-    hurry. Raises RolloutError for other kinds. Rules and first words: polymorphichelpers/objectpauser.go, objectresumer.go.
+    hurry. Raises RolloutError for other kinds. Rules and first words: kubectl's polymorphichelpers/objectpauser.go and
+    objectresumer.go.
     """
     if not kinds.kind_of(workload).pausable:
         words = "pausing is not supported" if paused else "resuming is not supported"

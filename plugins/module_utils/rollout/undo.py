@@ -87,7 +87,8 @@ def stale_last_applied(workload: dict) -> str | None:
     return (
         f"resource {resource} was previously managed with 'kubectl apply'. "
         f"Rolling back will not update the {diff.LAST_APPLIED} annotation, which may cause unexpected behavior on "
-        f"future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file instead."
+        f"future 'kubectl apply' operations. Consider using 'kubectl apply' with your previous configuration file "
+        f"instead."
     )
 
 
@@ -184,7 +185,8 @@ def _refuse_deployed(workload: dict, chosen: Revision, run_id: str) -> None:
     if paths:
         raise RolloutError(
             f'{kinds.label(workload)} differs from revision {chosen.number}, the one before run "{run_id}", in '
-            f"more than annotations ({', '.join(paths)}): somebody deployed; use to_revision: {chosen.number} to undo that too"
+            f"more than annotations ({', '.join(paths)}): somebody deployed; use to_revision: {chosen.number} to "
+            f"undo that too"
         )
 
 
