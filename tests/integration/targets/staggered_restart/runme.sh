@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+set -eux
+ansible-playbook test.yml -e @../../integration_config.yml "$@"
