@@ -35,6 +35,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.trouble impo
 USER_AGENT = "restartx/0.1.0"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # the API server itself gives up on a request after that time
+_SETTLING = 10.0  # seconds after the first answer after an outage in which a refusal is not believed
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')  # RFC 7234 section 5.5
 
 
@@ -65,6 +66,9 @@ class Request:
 class Connection:
     """Sends requests, each once, or twice when the credentials had to be renewed. Thread-safe.
 
+    An API server that has just started does not know all tokens and roles yet and refuses what it will allow a moment
+    later (seen on 1.37). So a 401 or 403 soon after an outage is transient, if the server accepted us before.
+
     `requests` counts what was sent, `answered` says whether the server ever answered, `warnings` are the server's.
     """
 
@@ -72,6 +76,9 @@ class Connection:
         self.endpoint = endpoint
         self.requests = 0
         self.answered = False
+        self._accepted = False
+        self._outage = False
+        self._settled_at = 0.0  # the time of day
         self.warnings: list[str] = []
         self._now = now
         self._credentials = Credentials(endpoint.source, now)
@@ -120,7 +127,7 @@ class Connection:
         """The error for an answer: its HTTP status, its Status object (empty: none) and its header Retry-After."""
         details = status.get("details")
         details = details if isinstance(details, dict) else {}
-        return error_of(
+        error = error_of(
             Answer(
                 method=request.method,
                 path=request.path,
@@ -135,9 +142,13 @@ class Connection:
                 hint=self._credentials.hint() if code == 401 else "",
             )
         )
+        if code in (401, 403) and self._accepted and self._now() < self._settled_at:
+            error.transient = True
+        return error
 
     def trouble(self, error: Exception, path: str) -> ClusterError:
-        """The error for what urllib3 raised while an answer was read."""
+        """The error for what urllib3 raised while a request was sent or its answer was read."""
+        self._outage = True
         return trouble_of(error, self.endpoint.host, self.endpoint.proxy, path)
 
     def close(self) -> None:
@@ -165,8 +176,11 @@ class Connection:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self.trouble(error, request.path) from None
         self.answered = True
+        if self._outage:
+            self._outage, self._settled_at = False, self._now() + _SETTLING
         self._note_warnings(response.headers.get("Warning", ""))
         if 200 <= response.status < 300:
+            self._accepted = True
             return response
         try:
             status = parse_status(self._read(response, request))

@@ -17,7 +17,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.cluster.stream import Stream
 
 _SHORT = 1.0  # seconds; an answer that ends sooner, without having told anything, is no good sign
-_ANSWERS_BEFORE_LISTING = 3  # failures that the server itself reports for a resource version; then it may be to blame
+_ANSWERS_BEFORE_LISTING = 3  # failures in a row that the server itself told; then the version may be to blame
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Watch:
         self._server_seconds = server_seconds
         self._silence = server_seconds + grace_seconds
         self._stream: Stream | None = None
-        self._failures = 0  # in a row
+        self._failures = 0  # in a row, like the next
+        self._answers = 0  # failures that the server itself told
 
     def run(self) -> None:
         """Watch until `stopped` is set; never raises: what ends the watch before that is delivered as Lost."""
@@ -107,7 +108,8 @@ class Watch:
             if not error.transient:
                 raise
             self._failures += 1
-            if error.status is not None and self._failures >= _ANSWERS_BEFORE_LISTING:
+            self._answers = self._answers + 1 if error.status is not None else 0
+            if self._answers >= _ANSWERS_BEFORE_LISTING:
                 self._version = None
             return self._cluster.retry.pause(self._failures, error)
         if told or self._cluster.retry.clock() - started >= _SHORT:
@@ -150,7 +152,7 @@ class Watch:
         elif kind == "DELETED":
             self._deliver(Removed(content))
         self._version = (content.get("metadata") or {}).get("resourceVersion") or self._version
-        self._failures = 0
+        self._failures = self._answers = 0
 
     def _hang_up_when_stopped(self) -> None:
         self._stopped.wait()

@@ -261,3 +261,28 @@ class TestRepetition:
         with pytest.raises(errors.Unreachable, match="connected, but no answer in time"):
             cluster_of(server).get(API, deadline=time.now)
         assert len(server.seen) == 1
+
+
+class TestOutages:
+    REFUSED = status(403, "Forbidden", "")
+
+    @pytest.mark.parametrize("refusal", [REFUSED, status(401, "Unauthorized", "")])
+    def test_a_refusal_by_a_server_that_has_just_come_back_is_not_believed(self, serve, cluster_of, refusal):
+        server = serve(Reply(), hang_up, refusal, refusal, Reply(body={"a": 1}))
+        cluster = cluster_of(server, {"api_key": "t"})
+        cluster.get(API)
+        assert cluster.get(API) == {"a": 1}
+
+    def test_a_refusal_that_lasts_is_believed(self, serve, cluster_of, time):
+        cluster = cluster_of(serve(Reply(), hang_up, self.REFUSED))
+        cluster.get(API)
+        began = time.now
+        with pytest.raises(errors.Forbidden):
+            cluster.get(API)
+        assert time.now - began < 20
+
+    def test_a_server_that_never_accepted_us_is_believed_at_once(self, serve, cluster_of):
+        server = serve(hang_up, self.REFUSED)
+        with pytest.raises(errors.Forbidden):
+            cluster_of(server).get(API)
+        assert len(server.seen) == 2
