@@ -1,0 +1,152 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a restart says and does about workloads that do not come back."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from house import KINDS, RUN, entry_of, now, outcomes, patches, workload
+
+# failure of the lab -> code of the cause, and its sentence after 'container "main" of pod "..."'
+CAUSES = {
+    "image-pull": ("image_pull", r'cannot get its image \(ImagePullBackOff\): .*"localhost/shop:1".*not found'),
+    "crash-loop": ("crash_loop", r"keeps ending \((CrashLoopBackOff|Error), exit code 1, \d restarts?\)"),
+    "oom": ("oom", r"runs out of memory \((CrashLoopBackOff|OOMKilled), exit code 137, \d restarts?\)"),
+}
+
+
+def fail(namespace, *failures):
+    """Let new pods with the label breaks=FAILURE fail."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: namespace.cluster.fail({"breaks": name}, name, namespace.name), failures))
+
+
+def breaking(kind, name, failure, **more):
+    """A workload whose pods are healthy now, and will fail once fail() was called."""
+    return workload(kind, name, labels={"breaks": failure}, **more)
+
+
+@pytest.fixture(scope="module")
+def broken(shared_namespace):
+    """A restart of workloads of which each breaks in its own way, and one does not."""
+    shared_namespace.create(
+        breaking("Deployment", "image-pull", "image-pull"),
+        breaking("StatefulSet", "crash-loop", "crash-loop"),
+        breaking("DaemonSet", "oom", "oom"),
+        breaking("Deployment", "never-ready", "never-ready"),
+        breaking("Deployment", "deadline", "crash-loop", progressDeadlineSeconds=4, minReadySeconds=1),
+        workload("Deployment", "healthy"),
+    )
+    fail(shared_namespace, "image-pull", "crash-loop", "oom", "never-ready")
+    return shared_namespace.run("restart", kind=list(KINDS), timeout="12s", on_failure="continue")
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_a_workload_that_does_not_come_up_is_unfinished_with_its_cause(broken, name):
+    entry = entry_of(broken, name)
+    code, words = CAUSES[name]
+    assert (entry["outcome"], entry["cause"]["code"], entry["changed"]) == ("unfinished", code, True)
+    pod = rf'pod "{name}-[-a-z0-9]+" in namespace "[-a-z0-9]+"'
+    assert re.fullmatch(rf'container "main" of {pod} {words}.*', entry["cause"]["sentence"])
+    assert re.fullmatch(pod, entry["cause"]["object"])
+    assert entry["cause"]["advice"]
+    assert entry["message"].startswith("not done after 12s: ")
+
+
+def test_a_pod_that_is_never_ready_is_named_with_what_its_probe_says(broken):
+    entry = entry_of(broken, "never-ready")
+    assert (entry["outcome"], entry["cause"]["code"]) == ("unfinished", "never_ready")
+    pod = r'pod "never-ready-\w+-\w+" in namespace "[-a-z0-9]+"'
+    probe = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    assert re.fullmatch(rf"{pod} runs but is not ready \(for \d+ s\): {probe}", entry["cause"]["sentence"])
+
+
+def test_a_deployment_that_exceeds_its_deadline_has_failed_in_kubectls_words(broken):
+    entry = entry_of(broken, "deadline")
+    assert (entry["outcome"], entry["message"]) == ("failed", 'deployment "deadline" exceeded its progress deadline')
+    assert entry["cause"]["code"] == "crash_loop"
+    assert entry["duration"] < 12
+
+
+def test_the_others_are_restarted_and_the_whole_has_failed(broken):
+    assert entry_of(broken, "healthy")["outcome"] == "restarted"
+    assert broken["failed"] and broken["changed"]
+    assert broken["summary"] == {"unfinished": 4, "failed": 1, "restarted": 1}
+    assert broken["msg"].startswith("5 of 6 workloads not restarted: ")
+
+
+def test_status_names_the_same_causes(broken, shared_namespace):
+    result = shared_namespace.run("status", kind=list(KINDS))
+    assert {entry["name"]: (entry["cause"] or {}).get("code") for entry in result["results"]} == {
+        "image-pull": "image_pull",
+        "crash-loop": "crash_loop",
+        "oom": "oom",
+        "never-ready": "never_ready",
+        "deadline": "crash_loop",
+        "healthy": None,
+    }
+    assert entry_of(result, "healthy")["outcome"] == "rolled_out"
+    assert entry_of(result, "deadline")["outcome"] == "failed"
+    assert entry_of(result, "oom")["outcome"] == "in_progress"
+    assert not result["changed"]
+
+
+def test_what_fails_later_is_caught_while_it_settles(namespace):
+    later = {"lab.restartx.io/failure": "fail-later"}
+    namespace.create(workload("Deployment", "api", labels=later, delay="4s"), ready=False)
+    quick = namespace.run("restart")
+    assert outcomes(quick) == {"api": "restarted"}  # and nobody looks any more when it breaks
+    result = namespace.run("restart", settle="14s", timeout="16s")
+    (entry,) = result["results"]
+    assert (entry["outcome"], entry["cause"]["code"]) == ("unfinished", "crash_loop")
+    assert "0 of 1 updated replicas are available" in entry["message"]
+
+
+def test_after_a_failure_nothing_new_starts(namespace):
+    namespace.create(
+        breaking("Deployment", "a", "image-pull"), workload("Deployment", "b"), workload("Deployment", "c")
+    )
+    fail(namespace, "image-pull")
+    began = now()
+    result = namespace.run("restart", max_parallel=1, timeout="4s")
+    assert outcomes(result) == {"a": "unfinished", "b": "not_started", "c": "not_started"}
+    assert patches(namespace.cluster, began) == ["a"]
+    assert "failure_budget is 0" in entry_of(result, "b")["message"]
+    assert result["msg"].startswith(f"3 of 3 workloads not restarted: Deployment {namespace.name}/a unfinished: ")
+    spared = namespace.run("restart", max_parallel=1, timeout="4s", failure_budget=1)
+    assert outcomes(spared) == {"a": "unfinished", "b": "restarted", "c": "restarted"}
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+def test_with_undo_the_broken_one_is_back_as_it_was_and_the_others_are_not_started(namespace, kind):
+    namespace.create(breaking(kind, "a", "crash-loop"), workload(kind, "b"))
+    before = namespace.template(kind, "a")
+    fail(namespace, "crash-loop")
+    running = namespace.start("restart", kind=kind, max_parallel=1, timeout="6s", on_failure="undo", run_id="r1")
+    namespace.carries("r1", kind, "a")
+    namespace.cluster.heal({"breaks": "crash-loop"})  # a DaemonSet needs new pods of the old template
+    result = running.result()
+    assert outcomes(result) == {"a": "undone", "b": "not_started"}
+    assert result["failed"] and result["summary"] == {"undone": 1, "not_started": 1}
+    entry = entry_of(result, "a")
+    assert entry["changed"] and entry["cause"]["code"] == "crash_loop"
+    assert namespace.template(kind, "a") == before
+    assert RUN not in namespace.annotations(kind, "b")
+    namespace.rolled_out(f"{kind}/a")
+    again = namespace.run("undo", kind=kind, run_id="r1")
+    assert outcomes(again) == {"a": "unchanged", "b": "unchanged"} and not again["changed"]
+
+
+def test_fail_fast_ends_the_call_and_says_what_is_under_way(namespace):
+    namespace.create(
+        breaking("Deployment", "slow", "never-ready"),
+        breaking("Deployment", "bad", "crash-loop", progressDeadlineSeconds=3),
+    )
+    fail(namespace, "never-ready", "crash-loop")
+    result = namespace.run("restart", fail_fast=True)
+    assert outcomes(result) == {"bad": "failed", "slow": "in_progress"}
+    assert result["duration"] < 60
