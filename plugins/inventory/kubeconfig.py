@@ -34,6 +34,12 @@ options:
       - By default what E(KUBECONFIG) names, or else C(~/.kube/config). As with kubectl, files named by E(KUBECONFIG) may be missing.
       - Where two files have a context of the same name the first one counts, as with kubectl.
     type: raw
+  optional:
+    description:
+      - Whether files that O(kubeconfig) names may be missing, as those of E(KUBECONFIG) may. Without any of them there are no hosts, and the
+        group C(clusters) is empty.
+    type: bool
+    default: false
   include:
     description: Patterns of contexts to use.
     type: list
@@ -106,10 +112,12 @@ class InventoryModule(BaseInventoryPlugin):
     def parse(self, inventory, loader, path, cache=True):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
+        inventory.add_group("clusters")
         files = self._files(os.path.dirname(os.path.abspath(path)))
+        if not files:
+            return
         hosts = self._hosts([name for file in files for name in self._context_names(file)], files)
         kubeconfig = os.pathsep.join(files)
-        inventory.add_group("clusters")
         for group in self.get_option("groups"):
             inventory.add_group(group)
         for host, context in hosts.items():
@@ -124,7 +132,8 @@ class InventoryModule(BaseInventoryPlugin):
         if wanted:
             texts = [wanted] if isinstance(wanted, str) else wanted
             paths = [path for text in texts for path in text.split(os.pathsep) if path]
-            return [os.path.join(folder, os.path.expanduser(path)) for path in paths]
+            files = [os.path.join(folder, os.path.expanduser(path)) for path in paths]
+            return [file for file in files if os.path.exists(file) or not self.get_option("optional")]
         paths = [path for path in (named or "~/.kube/config").split(os.pathsep) if path]
         files = [os.path.abspath(os.path.expanduser(path)) for path in paths]
         found = [file for file in files if os.path.exists(file)]

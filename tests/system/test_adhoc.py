@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from house import RUN, workload
 
@@ -52,7 +52,7 @@ def test_restart_status_and_undo_are_one_command_each(namespace, folder, environ
         command = ["ansible", "localhost", "-m", f"restartx.k8s_rollout_{verb}", "-a", f"namespace={namespace.name} name=api"]
         said = run(command, folder, environment)
         head, _arrow, body = said.partition(" => ")
-        return head, json.loads(body)["results"][0]["outcome"]
+        return head, yaml.safe_load(body)["results"][0]["outcome"]
 
     namespace.create(workload("Deployment", "api"))
     assert adhoc("restart") == ("localhost | CHANGED", "restarted")

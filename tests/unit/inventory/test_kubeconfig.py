@@ -100,6 +100,13 @@ def test_the_option_kubeconfig_may_be_a_template(read):
     assert inventory["clusters"]["hosts"] == ["b"]
 
 
+def test_optional_files_may_be_missing_and_without_any_there_are_no_hosts(read):
+    inventory, _printed = read("kubeconfig: [missing, config]\noptional: true")
+    assert inventory["clusters"]["hosts"] == ["us-1", "eu-2", "eu-1"]
+    inventory, _printed = read("kubeconfig: missing\noptional: true")
+    assert inventory["_meta"]["hostvars"] == {}
+
+
 def test_restartx_contexts_leaves_only_the_contexts_it_names(read):
     inventory, _printed = read("kubeconfig: config", environment={"RESTARTX_CONTEXTS": "eu-1, us-1"})
     assert inventory["clusters"]["hosts"] == ["us-1", "eu-1"]
