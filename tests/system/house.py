@@ -42,13 +42,15 @@ class Running:
         self.process.stdin = None
 
     def result(self):
-        """What it returned when it had ended: one JSON object, and never a traceback."""
+        """What it returned when it had ended: one JSON object, and never a traceback. `warnings` are plain texts."""
         try:
             out, err = self.process.communicate(timeout=LONGEST_RUN)
         finally:
             self.process.kill()
         assert "Traceback" not in out + err, out + err
-        return json.loads(out)
+        result = json.loads(out)
+        result["warnings"] = [warning["event"]["msg"] for warning in result.get("warnings", [])]
+        return result
 
 
 @dataclass(frozen=True)

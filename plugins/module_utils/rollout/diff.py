@@ -15,6 +15,7 @@ _IGNORED = {
     ("metadata", "resourceVersion"),
     ("metadata", "generation"),
     ("metadata", "managedFields"),
+    ("metadata", "annotations", "deprecated.daemonset.template.generation"),  # counted up by the server, as generation
 }
 _MISSING = object()
 
@@ -28,7 +29,7 @@ class _Entry(str):
 def changed_fields(before: dict, after: dict) -> tuple[dict, dict]:
     """The parts of two states of an object that differ, as two objects; both are empty when nothing does.
 
-    What the server keeps for itself does not count: status, resourceVersion, generation, managedFields.
+    What the server keeps for itself does not count: status, resourceVersion, generations, managedFields.
     """
     left: dict = {}
     right: dict = {}

@@ -138,6 +138,7 @@ def test_what_the_server_keeps_for_itself_is_no_change():
     after = deepcopy(before)
     after["status"] = {"observedGeneration": 99}
     after["metadata"].update(resourceVersion="99", generation=99, managedFields=[{"manager": "x"}])
+    after["metadata"]["annotations"] = {"deprecated.daemonset.template.generation": "9"}
     assert diff.changed_fields(before, after) == ({}, {})
     after["metadata"]["labels"] = {"generation": "9"}
     assert diff.changed_fields(before, after) == ({}, {"metadata": {"labels": {"generation": "9"}}})
