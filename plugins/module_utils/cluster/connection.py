@@ -163,7 +163,7 @@ class Connection:
         with self._lock:
             self.requests += 1
         try:
-            response = pools.urlopen(
+            response = pools.request(
                 request.method,
                 url,
                 body=None if request.body is None else json.dumps(request.body).encode(),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import traceback
 
+__all__ = ["IMPORT_ERROR", "OAuth2Error", "kubernetes", "urllib3", "yaml"]
+
 IMPORT_ERROR: str | None = None
 try:
     import kubernetes

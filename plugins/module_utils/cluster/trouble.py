@@ -69,7 +69,7 @@ def trouble_of(error: Exception, host: str, proxy: str | None, path: str) -> Unr
         return unreachable("no connection in time, check the address, firewalls and proxy", ambiguous=False)
     if find(urllib3.exceptions.ReadTimeoutError):
         return unreachable("connected, but no answer in time, the API server may be overloaded: try again later")
-    refusal = [str(cause) for cause in causes if type(cause) is OSError and "unnel" in str(cause)]
+    refusal = [str(cause) for cause in causes if isinstance(cause, OSError) and "unnel" in str(cause)]
     if refusal:  # http.client's own words, with the proxy's status
         return unreachable(f"{refusal[0]}, check proxy, proxy_headers and no_proxy", transient=False)
     cause = find(OSError)

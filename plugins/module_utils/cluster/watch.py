@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Union
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Expired
@@ -48,7 +49,7 @@ class Lost:
     error: Exception
 
 
-Event = Changed | Removed | Relisted | Lost
+Event = Union[Changed, Removed, Relisted, Lost]
 
 
 class Watch:

@@ -12,7 +12,7 @@ import time as clock
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import errors
-from ansible_collections.restartx.core.plugins.module_utils.cluster.watch import Changed, Lost, Relisted, Removed, Watch
+from ansible_collections.restartx.core.plugins.module_utils.cluster.watch import Lost, Relisted, Watch
 from tests.unit.cluster.server import Chunks, Reply, hang_up, silence, status
 
 PODS = "/api/v1/namespaces/shop/pods"
@@ -55,7 +55,7 @@ class Watched:
         self.thread.start()
 
     def take(self, count):
-        return [short(self.delivered.get(timeout=SECONDS)) for _ in range(count)]
+        return [short(self.delivered.get(timeout=SECONDS)) for _number in range(count)]
 
     def stop(self):
         self.stopped.set()

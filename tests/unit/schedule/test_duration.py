@@ -35,7 +35,7 @@ from hypothesis import strategies as st
 def test_a_duration_is_read_as_seconds(written, seconds):
     parsed = duration.parse(written)
     assert parsed == seconds
-    assert type(parsed) is float
+    assert isinstance(parsed, float)
 
 
 @pytest.mark.parametrize(
