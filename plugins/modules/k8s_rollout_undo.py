@@ -48,6 +48,7 @@ options:
     description:
       - Frees a StatefulSet whose broken pod keeps the old revision from coming back, which Kubernetes alone cannot do, by deleting
         that pod. No healthy pod is ever deleted.
+      - With O(to_revision) this also helps where the template is that revision's already, after an undo without this option.
     type: bool
     default: false
 notes:

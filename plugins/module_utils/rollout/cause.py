@@ -14,7 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 _CODES = {
     "stuck_pod": (
         "is of an older revision and never gets ready, so its successor is not made",
-        "delete it, or set delete_stuck_pods: true",
+        "delete it, or have k8s_rollout_undo do so: to_revision of the revision wanted now, and delete_stuck_pods: true",
     ),
     "config_missing": ("lacks its configuration", "create what is missing, or correct its name in the pod template"),
     "bad_command": ("cannot run its command", "correct the command of the container, or its image"),

@@ -80,7 +80,9 @@ class Rollouts:
             self.warnings.append(f"stuck pods of {task.title} could not be freed: {answer.error}")
         else:
             self.warnings += [f"{task.title}: deleted the stuck pod {name}" for name in answer.value]
+            task.changed = task.changed or bool(answer.value)
         if task.state in ("watching", "settling"):
+            task.outcome = task.step.outcome if answer.value else task.outcome
             self._nudge_later(task)
 
     def see(self, scope: Scope, event: watch.Event) -> None:

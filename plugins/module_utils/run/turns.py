@@ -137,6 +137,8 @@ class Turns:
             self._world.do(("read", task.key), self._look_again, task.key)
         elif isinstance(error, NotFound):
             self.end(task, "failed", f"{kinds.label(task.object)} was deleted in the meantime")
+        elif isinstance(error, Unchanged) and self._mandate.terms.wait and task.step.nudges(task.object):
+            self._await_rollout(task, "unchanged", task.object)  # the template is as wanted, but a pod may be stuck
         elif isinstance(error, Unchanged):
             self.end(task, "unchanged", str(error))
         else:
