@@ -71,15 +71,18 @@ def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False, deadlin
         scope: cluster.list(scope.path, scope.params, deadline=deadline)
         for scope in dict.fromkeys(scope for of_entry in scopes.values() for scope in of_entry)
     }
+    named = {scope: _by_name(listing.items) for scope, listing in listings.items()}
     found = Found(versions={scope: listing.resource_version for scope, listing in listings.items()})
     for entry in entries:
-        wanted = _condition(entry)
+        selects = selection.compile_select(entry.select) if entry.select else _everything
         matches = [
-            (scope, workload) for scope in scopes[entry.id] for workload in listings[scope].items if wanted(workload)
+            (scope, workload)
+            # As written: who names workloads in an order, with max_parallel 1, means that order.
+            for name in entry.names or (None,)
+            for scope in scopes[entry.id]
+            for workload in (named[scope].get(name, ()) if name else listings[scope].items)
+            if selects(workload)
         ]
-        if entry.names:  # as written: who names them in an order, with max_parallel 1, means that order
-            places = {name: place for place, name in enumerate(entry.names)}
-            matches.sort(key=lambda match: places[match[1]["metadata"]["name"]])
         if not (allow_empty or entry.optional):
             _complain_if_missing(cluster, entry, scopes[entry.id], [workload for _scope, workload in matches])
         for scope, workload in matches:
@@ -87,17 +90,16 @@ def find(cluster, entries: t.Sequence[Entry], allow_empty: bool = False, deadlin
     return found
 
 
-def _condition(entry: Entry) -> t.Callable[[dict], bool]:
-    """What the lists leave open: the names, where there are several, and the JMESPath condition."""
-    names = frozenset(entry.names)
-    selects = selection.compile_select(entry.select) if entry.select else None
+def _by_name(workloads: t.Iterable[dict]) -> dict[str, list[dict]]:
+    """In a scope of all namespaces a name may be there several times."""
+    found: dict[str, list[dict]] = {}
+    for workload in workloads:
+        found.setdefault(workload["metadata"]["name"], []).append(workload)
+    return found
 
-    def wanted(workload: dict) -> bool:
-        if names and workload["metadata"]["name"] not in names:
-            return False
-        return selects is None or selects(workload)
 
-    return wanted
+def _everything(workload: dict) -> bool:
+    return True
 
 
 def _add(found: Found, entry: Entry, scope: Scope, workload: dict) -> None:

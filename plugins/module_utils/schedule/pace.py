@@ -7,6 +7,7 @@ Pace knows names and numbers only: neither clusters nor clocks. Time is any numb
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -50,13 +51,24 @@ class Pace:
         self._stagger = stagger
         self._failure_budget = failure_budget
         self._stop_on_failure = stop_on_failure
-        self._needs = {group.id: _needs(group, self._groups) for group in groups}
         # Dicts with None are sets that keep the written order.
         self._waiting = {group.id: dict.fromkeys(group.members) for group in groups}
         self._running = {group.id: set() for group in groups}
         self._bad: dict[str, list[str]] = {group.id: [] for group in groups}
-        self._last_start: dict[str | None, float] = {}  # by group; None is the whole run
+        self._last_start: dict[str | None, float] = {}  # by group, where it staggers; None is the whole run
         self._stopped: str | None = None
+        # What follows from the above, kept up to date so that thousands of groups are not gone through at each event.
+        self._needs = {group.id: _needs(group, self._groups) for group in groups}
+        self._needed_by: dict[str, list[str]] = {group.id: [] for group in groups}
+        for name, needs in self._needs.items():
+            for needed in needs:
+                self._needed_by[needed].append(name)
+        self._missing = {name: len(needs) for name, needs in self._needs.items()}  # needs that are not complete yet
+        self._ordered = list(groups)
+        self._position = {group.id: position for position, group in enumerate(groups)}
+        self._open = [self._position[g.id] for g in groups if g.members and not self._needs[g.id]]  # ascending
+        self._hopeful = {group.id for group in groups if group.members}  # with members that may still start
+        self._under_way = 0
 
     @property
     def running(self) -> frozenset[str]:
@@ -66,22 +78,21 @@ class Pace:
     @property
     def finished(self) -> bool:
         """Whether nothing runs and nothing can start any more."""
-        if any(self._running.values()):
-            return False
-        waiting = [self._groups[group] for group, members in self._waiting.items() if members]
-        return self._stopped is not None or all(self._held_back(group) for group in waiting)
+        return not self._under_way and (self._stopped is not None or not self._hopeful)
 
     def due(self, now: float) -> list[str]:
         """The members that may all start now, in the order of the groups and, within them, of the members."""
         if self._stopped is not None:
             return []
         result: list[str] = []
-        places = self._places(None, self._max_parallel, self._stagger, len(self.running), now)
-        for group in self._groups.values():
-            if all(self._complete(needed) for needed in self._needs[group.id]):
-                running = len(self._running[group.id])
-                own = self._places(group.id, group.max_parallel, group.stagger, running, now)
-                result += islice(self._waiting[group.id], min(own, places - len(result)))
+        places = self._places(None, self._max_parallel, self._stagger, self._under_way, now)
+        for position in self._open:
+            if places <= len(result):
+                break
+            group = self._ordered[position]
+            running = len(self._running[group.id])
+            own = self._places(group.id, group.max_parallel, group.stagger, running, now)
+            result += islice(self._waiting[group.id], min(own, places - len(result)))
         return result
 
     def _places(self, scope: str | None, limit: int | None, stagger: float, running: int, now: float) -> int:
@@ -94,8 +105,10 @@ class Pace:
 
     def next_due(self, now: float) -> float | None:
         """The first time, now or later, at which something is due if nothing else happens; None when there is none."""
-        staggers = {None: self._stagger, **{group.id: group.stagger for group in self._groups.values()}}
-        ends_of_pauses = {start + staggers[scope] for scope, start in self._last_start.items()}
+        ends_of_pauses = {
+            start + (self._stagger if scope is None else self._groups[scope].stagger)
+            for scope, start in self._last_start.items()
+        }
         for moment in sorted({now, *(end for end in ends_of_pauses if end > now)}):
             if self.due(moment):
                 return moment
@@ -104,22 +117,55 @@ class Pace:
     def started(self, member: str, now: float) -> None:
         """The caller has started this member."""
         group = self._group_of[member]
-        del self._waiting[group.id][member]
+        self._leaves(member, group)
         self._running[group.id].add(member)
-        self._last_start[None] = self._last_start[group.id] = now
+        self._under_way += 1
+        if self._stagger:
+            self._last_start[None] = now
+        if group.stagger:
+            self._last_start[group.id] = now
 
     def ended(self, member: str, now: float, good: bool) -> None:
         """This member ended; also one that never started here (done by an earlier attempt, or refused)."""
         group = self._group_of[member]
-        if member not in self._waiting[group.id] and member not in self._running[group.id]:
+        if member in self._running[group.id]:
+            self._running[group.id].remove(member)
+            self._under_way -= 1
+        elif member in self._waiting[group.id]:
+            self._leaves(member, group)
+        else:
             raise ValueError(f"{member} has ended already")
-        self._waiting[group.id].pop(member, None)
-        self._running[group.id].discard(member)
-        if good:
-            return
+        if not good:
+            self._failed(member, group)
+        elif self._complete(group.id):
+            for name in self._needed_by[group.id]:
+                self._missing[name] -= 1
+                if not self._missing[name] and self._waiting[name]:
+                    insort(self._open, self._position[name])
+                    self._hopeful.add(name)
+
+    def _leaves(self, member: str, group: Group) -> None:
+        """The member waits no more."""
+        waiting = self._waiting[group.id]
+        del waiting[member]
+        if not waiting:
+            self._hopeful.discard(group.id)
+            if not self._missing[group.id]:
+                self._open.remove(self._position[group.id])
+
+    def _failed(self, member: str, group: Group) -> None:
+        """The member ended badly: what depends on it, near or far, is held back, and perhaps all the rest too."""
         self._bad[group.id].append(member)
+        held = deque(self._needed_by[group.id] if len(self._bad[group.id]) == 1 else ())
+        while held:
+            name = held.popleft()
+            if name in self._hopeful:
+                self._hopeful.remove(name)
+                held.extend(self._needed_by[name])
+        if not self._stop_on_failure or self._stopped:
+            return
         bad = [name for names in self._bad.values() for name in names]
-        if self._stop_on_failure and len(bad) > self._failure_budget:
+        if len(bad) > self._failure_budget:
             self.stop(f"stopped: {_listed(bad)} failed, and failure_budget is {self._failure_budget}")
 
     def stop(self, reason: str) -> None:
