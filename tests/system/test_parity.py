@@ -139,12 +139,13 @@ def twins(cluster, operator, make_namespace):
 
 
 def test_restart_changes_the_same_and_says_the_same(twins):
-    twins.create(*(workload(kind, "simple", 2) for kind in KINDS))
+    twins.create(*(workload(kind, "simple") for kind in KINDS))
     before = datetime.now(timezone.utc) - timedelta(seconds=1)
     names = [f"{kind}/simple" for kind in KINDS]
+    at_work = twins.ours.start("restart", kind=list(KINDS), name=["simple"])
     said = twins.theirs.kubectl("rollout", "restart", *names).stdout
     assert said.splitlines() == [f"{kinds.KINDS[kind].name.lower()}.apps/simple restarted" for kind in KINDS]
-    result = twins.ours.run("restart", kind=list(KINDS), name=["simple"])
+    result = at_work.result()
     twins.theirs.rolled_out(*names)
     assert [entry["outcome"] for entry in result["results"]] == ["restarted"] * 3
     for entry in result["results"]:
@@ -202,10 +203,11 @@ def test_history_shows_the_same_revisions_and_causes(deployed):
 
 def test_undo_goes_back_to_the_same_revision_and_then_forth_again(deployed):
     for image in ("localhost/shop:2", "localhost/shop:3"):
+        at_work = deployed.ours.start("undo", kind=list(KINDS), name=["shop"])
         for kind in KINDS:
             said = deployed.theirs.kubectl("rollout", "undo", f"{kind}/shop").stdout
             assert said == f"{kind.lower()}.apps/shop rolled back\n"
-        result = deployed.ours.run("undo", kind=list(KINDS), name=["shop"])
+        result = at_work.result()
         deployed.theirs.rolled_out(*(f"{kind}/shop" for kind in KINDS))
         assert [entry["outcome"] for entry in result["results"]] == ["undone"] * 3
         for kind in KINDS:
@@ -215,9 +217,10 @@ def test_undo_goes_back_to_the_same_revision_and_then_forth_again(deployed):
 
 
 def test_undo_to_a_numbered_revision(deployed):
+    at_work = deployed.ours.start("undo", kind=list(KINDS), name=["shop"], to_revision=1)
     for kind in KINDS:
         deployed.theirs.kubectl("rollout", "undo", f"{kind}/shop", "--to-revision=1")
-    result = deployed.ours.run("undo", kind=list(KINDS), name=["shop"], to_revision=1)
+    result = at_work.result()
     deployed.theirs.rolled_out(*(f"{kind}/shop" for kind in KINDS))
     assert result["summary"] == {"undone": 3}
     for kind in KINDS:
