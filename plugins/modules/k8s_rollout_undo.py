@@ -44,6 +44,7 @@ options:
       - By default V(Deployment), and with O(run_id) all three.
     type: list
     elements: str
+    default: null
   delete_stuck_pods:
     description:
       - Frees a StatefulSet whose broken pod keeps the old revision from coming back, which Kubernetes alone cannot do, by deleting
