@@ -57,6 +57,7 @@ class Watch:
 
     `deliver` gets the events, in order, in that thread. Without a `resource_version` the first event is Relisted. Set
     `stopped` when the events are no longer wanted, also after Lost.
+    `opened` is called whenever the server has agreed to tell what happens.
     The server ends each request after `server_seconds`; a connection silent for `grace_seconds` longer is given up.
     """
 
@@ -69,6 +70,7 @@ class Watch:
         deliver: Callable[[Event], None],
         stopped: threading.Event,
         *,
+        opened: Callable[[], None] = lambda: None,
         server_seconds: int = 45,
         grace_seconds: float = 10.0,
     ) -> None:
@@ -78,6 +80,7 @@ class Watch:
         self._version = resource_version or None
         self._deliver = deliver
         self._stopped = stopped
+        self._opened = opened
         self._server_seconds = server_seconds
         self._silence = server_seconds + grace_seconds
         self._stream: Stream | None = None
@@ -133,6 +136,7 @@ class Watch:
             "timeoutSeconds": self._server_seconds,
         }
         stream = self._stream = self._cluster.stream(self._path, params, self._silence)
+        self._opened()
         if self._stopped.is_set():  # after the line above, or else before it and then seen by the other thread
             stream.hang_up()
         told = False

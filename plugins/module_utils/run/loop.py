@@ -79,12 +79,14 @@ class Loop:
     def _until_next_instant(self) -> float:
         """Seconds until time alone may change something."""
         now = self._clock.monotonic()
-        instants = [self._pace.next_due(now), self._mandate.next, self._alarms.next]
+        due = None if self._turns.rollouts.blind else self._pace.next_due(now)
+        instants = [due, self._mandate.next, self._alarms.next]
         return max(0.0, min([controllers.LOOK_EVERY, *(at - now for at in instants if at is not None)]))
 
     def _start_due(self) -> None:
         window = self._mandate.terms.window
-        while not self._mandate.cut:
+        # Who may not watch, or cannot yet, changes nothing: he would not see what comes of it.
+        while not (self._mandate.cut or self._turns.rollouts.blind):
             due = self._pace.due(self._clock.monotonic())
             if due and window is not None and not window.is_open(self._clock.now()):
                 self._pace.stop(window.explain(self._clock.now()))

@@ -12,7 +12,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.run.alarms import Alarms
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found, Key, Scope
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
-from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer
+from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Opened
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
 NUDGE_EVERY = 2.0  # seconds between two looks for what only a deletion can free
@@ -38,6 +38,7 @@ class Rollouts:
         self._failed = failed
         self._scope_of: dict[Key, Scope] = {}
         self._tasks_of: dict[Scope, list[Task]] = {}
+        self._blind: set[Scope] = set()  # scopes whose watches are not open yet
         self._lost: dict[Scope, str] = {}  # scopes that nothing is seen of any more, and why
 
     def follow(self, found: Found) -> None:
@@ -45,8 +46,12 @@ class Rollouts:
         self._scope_of = dict(found.scope_of)
         for key, scope in found.scope_of.items():
             self._tasks_of.setdefault(scope, []).append(self._tasks[key])
-        for scope in self._tasks_of:
-            self._world.follow(scope, found.versions[scope])
+        self._blind = {scope for scope in self._tasks_of if self._world.follow(scope, found.versions[scope])}
+
+    @property
+    def blind(self) -> bool:
+        """Whether some of what is to be followed cannot be seen yet: then nothing should be changed."""
+        return bool(self._blind)
 
     def begin(self, task: Task, outcome: str) -> None:
         """Wait for the rollout of what the task's workload now says; done, the task has this outcome."""
@@ -87,6 +92,9 @@ class Rollouts:
 
     def see(self, scope: Scope, event: watch.Event) -> None:
         """What a scope's watch has seen."""
+        self._blind.discard(scope)
+        if isinstance(event, Opened):
+            return
         if isinstance(event, watch.Lost):
             self._lose(scope, event.error)
         elif isinstance(event, watch.Relisted):

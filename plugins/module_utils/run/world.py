@@ -28,9 +28,13 @@ class Answer:
     error: BaseException | None = None
 
 
+class Opened:
+    """The event of a watch that the server has agreed to: from its list on, nothing of the scope is missed."""
+
+
 @dataclass(frozen=True)
 class Seen:
-    """What the watch of a scope saw: one of the events of cluster/watch.py."""
+    """What the watch of a scope saw: Opened, or one of the events of cluster/watch.py."""
 
     scope: Scope
     event: t.Any
@@ -50,8 +54,11 @@ class World:
         """Give out `call(*args)`; its Answer comes through next()."""
         self._pool.submit(call, *args).add_done_callback(lambda future: self._inbox.put(_answer(token, future)))
 
-    def follow(self, scope: Scope, resource_version: str) -> None:
-        """Watch a scope from a resource version on; what is seen comes through next()."""
+    def follow(self, scope: Scope, resource_version: str) -> bool:
+        """Watch a scope from a resource version on; what is seen comes through next().
+
+        Returns whether that has yet to begin: then Opened or Lost comes before long.
+        """
         watching = watch.Watch(
             self.cluster,
             scope.path,
@@ -59,9 +66,11 @@ class World:
             resource_version,
             deliver=lambda event: self._inbox.put(Seen(scope, event)),
             stopped=self._stopped,
+            opened=lambda: self._inbox.put(Seen(scope, Opened())),
         )
         # A daemon: a server that never answers must not keep the module from ending.
         threading.Thread(target=watching.run, name=f"restartx-watch {scope.path}", daemon=True).start()
+        return True
 
     def next(self, timeout: float | None) -> Answer | Seen | None:
         """The next event; None when there was none for `timeout` seconds (None: wait for one)."""
