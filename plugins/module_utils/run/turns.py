@@ -111,7 +111,8 @@ class Turns:
             self._await_rollout(task, decision.outcome, task.object)
         else:
             task.state = "acting"
-            task.before = task.before if task.undoing else task.object
+            if task.before is None or not task.undoing:  # what failed and is undone shows the difference of both
+                task.before = task.object
             self._world.do(("act", task.key), self._act, task.step, task.object, task.undoing)
 
     def _act(self, step: steps.Step, workload: dict, undoing: bool) -> steps.Acted:

@@ -16,11 +16,21 @@ import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Listing
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.run import steps
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import Controller
+from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
+from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
+from ansible_collections.restartx.core.plugins.module_utils.run.resolve import find
+from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.run.work import tasks_of
 from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Seen
+from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 
 LATENCY = 0.01  # simulated seconds that a request takes
+RUN = "20261124-220000-abc123"
 START = datetime.datetime(2026, 11, 24, 22, 0, tzinfo=datetime.timezone.utc)
 
 
@@ -58,7 +68,7 @@ def workload(kind: str, name: str, namespace: str = "shop", labels: dict | None 
             "replicas": 2,
             "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": labels, "annotations": dict(annotations)},
+                "metadata": {"labels": labels, **({"annotations": dict(annotations)} if annotations else {})},
                 "spec": {"containers": [{"name": "main", "image": "shop/main:1"}]},
             },
         },
@@ -87,6 +97,14 @@ def status_of(made: dict, updated: int) -> dict:
     return {**seen, "replicas": 2, "updatedReplicas": updated, "readyReplicas": updated, "availableReplicas": updated}
 
 
+class Hang(Exception):
+    """The server does not answer; the request is given up at an instant of the clock."""
+
+    def __init__(self, until: float):
+        super().__init__(until)
+        self.until = until
+
+
 class FakeCluster:
     """Holds objects by their path; a patch of a workload sets its rollout going in the world."""
 
@@ -109,6 +127,7 @@ class FakeCluster:
         self.warnings: list[str] = []
         self.before_patch: t.Callable[[dict], None] = lambda one: None
         self.fail: t.Callable[[str, str], Exception | None] = lambda verb, path: None
+        self.hangs: t.Container[str] = ()  # names of objects that no request gets an answer about
         self.world: World | None = None
 
     def uid(self):
@@ -120,7 +139,7 @@ class FakeCluster:
         return [path for verb, path in self.requests if verb == "list"]
 
     def list(self, path, params=None, *, deadline=None):
-        self._ask("list", path)
+        self._ask("list", path, deadline)
         self.params.append(dict(params or {}))
         if path.endswith("/replicasets"):
             found = [one for sets in self.revisions.values() for one in sets]
@@ -133,7 +152,7 @@ class FakeCluster:
         return Listing(selected, "1")
 
     def get(self, path, params=None, *, deadline=None):
-        self._ask("get", path)
+        self._ask("get", path, deadline)
         return copy.deepcopy(self._held(path))
 
     def create(self, path, body, **options):
@@ -156,7 +175,7 @@ class FakeCluster:
         return {}
 
     def patch(self, path, body, content, *, field_manager=None, dry_run=False, deadline=None):
-        self._ask("patch", path)
+        self._ask("patch", path, deadline)
         held = self._held(path)
         if "/configmaps/" not in path:
             self.before_patch(held)
@@ -175,6 +194,27 @@ class FakeCluster:
                 self._roll_out(after)
         return copy.deepcopy(after)
 
+    def add_pod(self, one: dict, reason: str) -> None:
+        """A Deployment's pod of its newest revision, whose container waits for this reason."""
+        newest = self.revisions[one["metadata"]["uid"]][-1]["metadata"]["name"]
+        template = copy.deepcopy(one["spec"]["template"])
+        labels = {**template["metadata"]["labels"], "pod-template-hash": newest.rpartition("-")[2]}
+        waiting = {"name": "main", "ready": False, "restartCount": 0, "state": {"waiting": {"reason": reason}}}
+        self.pods.append(
+            {
+                "metadata": {
+                    **template["metadata"],
+                    "name": f"{newest}-x",
+                    "namespace": one["metadata"]["namespace"],
+                    "uid": f"uid-{newest}-x",
+                    "labels": labels,
+                    "ownerReferences": [{"kind": "ReplicaSet", "name": newest, "uid": newest, "controller": True}],
+                },
+                "spec": template["spec"],
+                "status": {"phase": "Pending", "containerStatuses": [waiting]},
+            }
+        )
+
     def touch(self, one: dict) -> None:
         """Somebody changed the spec."""
         meta = one["metadata"]
@@ -192,8 +232,10 @@ class FakeCluster:
         meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
         self.world.see(watch.Changed(copy.deepcopy(one)))
 
-    def _ask(self, verb: str, path: str) -> None:
+    def _ask(self, verb: str, path: str, deadline: float | None = None) -> None:
         self.requests.append((verb, path))
+        if path.rpartition("/")[2] in self.hangs:
+            raise Hang(self.world.clock.passed + 600 if deadline is None else deadline)
         error = self.fail(verb, path)
         if error:
             raise error
@@ -285,7 +327,8 @@ class World:
         self.cluster = cluster
         self.clock = clock or FakeClock()
         self.closed = False
-        self._followed: list = []
+        self.late = 0.0  # seconds that answers are on their way, while the server has acted already
+        self.followed: list = []
         self._agenda: list = []
         self._number = itertools.count()
         cluster.world = self
@@ -296,20 +339,31 @@ class World:
 
     def do(self, token, call, *args):
         def carry_out():
+            wait = self.late
             try:
-                return Answer(token, call(*args))
+                answer = Answer(token, call(*args))
+            except Hang as hang:
+                answer = Answer(token, error=Unreachable("no answer in time", transient=True, ambiguous=True))
+                wait = max(hang.until - self.clock.passed, 0)
             except Exception as error:  # as in a future: whatever the call raises is its answer
-                return Answer(token, error=error)
+                answer = Answer(token, error=error)
+            if not wait:
+                return answer
+            return self.later(wait, lambda: answer)
 
         self.later(LATENCY, carry_out)
 
     def follow(self, scope, resource_version):
-        self._followed.append(scope)
+        self.followed.append(scope)
 
     def see(self, event) -> None:
         """All watches see an event."""
-        for scope in self._followed:
-            self.later(0, lambda scope=scope: Seen(scope, event))
+        for scope in self.followed:
+            self.see_in(scope, event)
+
+    def see_in(self, scope, event) -> None:
+        """One watch sees an event."""
+        self.later(0, lambda: Seen(scope, event))
 
     def next(self, timeout):
         end = float("inf") if timeout is None else self.clock.passed + timeout
@@ -326,3 +380,76 @@ class World:
 
     def close(self):
         self.closed = True
+
+
+class Mortal(Controller):
+    """A controller that lives until the simulated time has come."""
+
+    def __init__(self, until: float):
+        super().__init__(None)
+        self.until = until
+        self.clock: FakeClock | None = None
+
+    def alive(self):
+        return self.clock.passed < self.until
+
+
+class Run:
+    """One run in the simulation, by default a restart; `entries` are Entry, or tuples of names, each after the last."""
+
+    def __init__(
+        self,
+        *entries: Entry | tuple[str, ...],
+        cluster: FakeCluster | None = None,
+        terms: Terms = Terms(),
+        timeout: float | None = 60.0,
+        settle: float = 0.0,
+        controller: Controller | None = None,
+        step: steps.Step | None = None,
+        **limits: t.Any,
+    ):
+        plan = [
+            (
+                Entry(str(place), names=entry, namespaces=("shop",), after=(str(place - 1),) if place else ())
+                if isinstance(entry, tuple)
+                else entry
+            )
+            for place, entry in enumerate(entries)
+        ]
+        self.cluster = cluster or FakeCluster([deployment(name) for entry in plan for name in entry.names])
+        self.world = World(self.cluster)
+        self.found = find(self.cluster, plan)
+        stamp = restart.Stamp(run=RUN, at=START)
+        self.step = step or steps.RestartStep(stamp, steps.Mode(), self.world.clock.now)
+        tasks = tasks_of(self.found, plan, self.step)
+        for task in tasks:
+            task.timeout, task.settle = timeout, settle
+        members = {entry.id: tuple(task.title for task in tasks if task.group == entry.id) for entry in plan}
+        groups = [Group(entry.id, members[entry.id], entry.after, entry.max_parallel) for entry in plan]
+        controller = controller or Controller(None)
+        if isinstance(controller, Mortal):
+            controller.clock = self.world.clock
+        self.loop = Loop(tasks, Pace(groups, **limits), self.world, terms, controller)
+        if terms.wait:
+            self.loop.follow(self.found)
+
+    def carry_out(self) -> Run:
+        self.loop.run()
+        return self
+
+    def task(self, name: str) -> Task:
+        return next(task for task in self.loop.tasks.values() if task.key[2] == name)
+
+    def outcome(self, name: str) -> str:
+        return self.task(name).outcome
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {task.key[2]: task.outcome for task in self.loop.tasks.values()}
+
+    @property
+    def patched(self) -> list[str]:
+        return [name for _moment, name in self.cluster.patches]
+
+    def workload(self, name: str) -> dict:
+        return self.cluster.objects[kinds.path(*self.task(name).key)]

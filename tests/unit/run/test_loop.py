@@ -8,69 +8,13 @@ import copy
 import datetime
 from collections import Counter
 
-import pytest
-
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
-from ansible_collections.restartx.core.plugins.module_utils.run import steps
-from ansible_collections.restartx.core.plugins.module_utils.run.controller import Controller
-from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
-from ansible_collections.restartx.core.plugins.module_utils.run.resolve import find
-from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
-from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
-from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
-from simulation import START, FakeCluster, World, deployment
-
-RUN = "20261124-220000-abc123"
-
-
-class Run:
-    """One run over Deployments; `entries` are tuples of names that come after one another."""
-
-    def __init__(self, *entries, cluster=None, terms=Terms(), timeout=60.0, settle=0.0, controller=None, **pace):
-        names = [name for entry in entries for name in entry]
-        self.cluster = cluster or FakeCluster([deployment(name) for name in names])
-        self.world = World(self.cluster)
-        plan = [
-            Entry(str(place), names=entry, namespaces=("shop",), after=(str(place - 1),) if place else ())
-            for place, entry in enumerate(entries)
-        ]
-        found = find(self.cluster, plan)
-        stamp = restart.Stamp(run=RUN, at=START)
-        step = steps.RestartStep(stamp, steps.Mode(), self.world.clock.now)
-        tasks = [
-            Task(key, found.entry_of[key], workload, step, timeout=timeout, settle=settle)
-            for key, workload in found.objects.items()
-        ]
-        members = {entry.id: tuple(task.title for task in tasks if task.group == entry.id) for entry in plan}
-        groups = [Group(entry.id, members[entry.id], entry.after) for entry in plan]
-        self.loop = Loop(tasks, Pace(groups, **pace), self.world, terms, controller or Controller(None))
-        self.loop.follow(found)
-
-    def carry_out(self):
-        self.loop.run()
-        return self
-
-    def outcome(self, name):
-        return self.task(name).outcome
-
-    def task(self, name):
-        return self.loop.tasks["Deployment", "shop", name]
-
-    @property
-    def outcomes(self):
-        return {task.key[2]: task.outcome for task in self.loop.tasks.values()}
-
-    @property
-    def patched(self):
-        return [name for _moment, name in self.cluster.patches]
-
-    def workload(self, name):
-        return self.cluster.objects[kinds.path("Deployment", "shop", name)]
+from simulation import RUN, START, FakeCluster, Mortal, Run, deployment
 
 
 def test_everything_is_restarted_once_and_waited_for():
@@ -123,7 +67,7 @@ def test_a_change_between_list_and_patch_is_judged_anew_and_kept():
 
 def test_another_process_with_the_same_run_leaves_nothing_to_do():
     run = Run(("api",))
-    run.workload("api")["spec"]["template"]["metadata"]["annotations"][restart.RUN] = RUN
+    run.workload("api")["spec"]["template"]["metadata"]["annotations"] = {restart.RUN: RUN}
     run.cluster.touch(run.workload("api"))
     run.cluster.finish(run.workload("api"))
     run.carry_out()
@@ -247,23 +191,8 @@ def test_settling_counts_from_the_end_of_the_rollout():
     assert run.task("api").ended - run.task("api").started >= run.cluster.takes + 20
 
 
-class Mortal(Controller):
-    """Lives until the simulated time has come."""
-
-    def __init__(self, until):
-        super().__init__(None)
-        self.until = until
-        self.clock = None
-
-    def alive(self):
-        return self.clock.passed < self.until
-
-
 def test_nothing_begins_once_the_controller_is_gone():
-    controller = Mortal(5)
-    run = Run(("cache",), ("core",), controller=controller)
-    controller.clock = run.world.clock
-    run.carry_out()
+    run = Run(("cache",), ("core",), controller=Mortal(5)).carry_out()
     assert run.patched == ["cache"]
     assert run.outcomes == {"cache": "unfinished", "core": "not_started"}
     assert "the Ansible process that started this module is gone" in run.task("cache").message
