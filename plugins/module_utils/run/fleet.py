@@ -8,6 +8,7 @@ Pure functions over what k8s_rollout_plan returned for each inventory host. What
 
 from __future__ import annotations
 
+import textwrap
 import typing as t
 from dataclasses import dataclass
 
@@ -132,11 +133,14 @@ def _the_plan(plans: t.Mapping[str, t.Mapping]) -> t.Mapping:
 
 
 def grouped(reasons: t.Mapping[str, str]) -> list[str]:
-    """Lines of what happened to which hosts; those with the same reason share a line."""
+    """Sentences on what happened to which hosts; those with the same reason share one."""
     hosts: dict[str, list[str]] = {}
     for host, reason in reasons.items():
         hosts.setdefault(reason, []).append(host)
-    return [f"{some(names)}: {reason}" for reason, names in hosts.items()]
+    return [
+        f"{some(names)}:\n{textwrap.indent(reason, '  ')}" if "\n" in reason else f"{some(names)}: {reason}"
+        for reason, names in hosts.items()
+    ]
 
 
 def some(names: t.Sequence[str], joint: str = ", ") -> str:
@@ -148,10 +152,11 @@ def some(names: t.Sequence[str], joint: str = ", ") -> str:
 def _lines(run: t.Mapping, wishes: Wishes) -> list[str]:
     ticket = f", ticket {run['ticket']}" if run["ticket"] else ""
     what = f"run {run['run_id']} of plan {run['plan']}{ticket}"
+    dry = "dry run, nothing will be changed: " if wishes.check_mode else ""
     if run["resuming"]:
-        lines = [f"resuming {what}: {run['done']} of {run['total']} done since {run['started_at']}"]
+        lines = [f"{dry}resuming {what}, begun {run['started_at']}: {run['done']} of {run['total']} workloads done"]
     else:
-        lines = [f"new {what}: {run['total']} workloads"]
+        lines = [f"{dry}new {what}: {run['total']} workloads"]
     if run["warning"]:
         lines.append(run["warning"])
     waves, begin = [], 0

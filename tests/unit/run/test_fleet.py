@@ -85,6 +85,7 @@ def test_counts_that_differ_between_clusters_are_a_range():
 def test_a_dry_run_shows_the_workloads_of_each_cluster_once():
     checks = {**fleet("a", "b"), "c": check("c", workloads={"cache": [], "core": ["Deployment shop/cart"]})}
     lines = decide(checks, check_mode=True)["lines"]
+    assert lines[0] == "dry run, nothing will be changed: new run r1 of plan shop: 7 workloads"
     assert lines[3:] == [
         "on a, b:",
         "  1. cache: StatefulSet shop/redis",
@@ -98,7 +99,10 @@ def test_a_dry_run_shows_the_workloads_of_each_cluster_once():
 def test_an_unfinished_run_is_resumed_and_counts_over_all_clusters():
     decided = decide({"a": check("a", journal=journal()), "b": check("b")}, ticket="CHG1")
     assert (decided["run_id"], decided["ticket"]) == ("r0", "CHG1")
-    assert decided["lines"][0] == "resuming run r0 of plan shop, ticket CHG1: 1 of 6 done since 2026-11-24T22:00:00Z"
+    assert (
+        decided["lines"][0]
+        == "resuming run r0 of plan shop, ticket CHG1, begun 2026-11-24T22:00:00Z: 1 of 6 workloads done"
+    )
 
 
 def test_a_resumed_run_keeps_its_ticket_when_none_is_given():
@@ -118,6 +122,7 @@ def test_clusters_that_failed_the_check_are_left_out_where_that_many_may_fail():
     [
         ({"a": broken(), "b": check("b")}, {}, "nothing was touched, for the check failed\na: it does not answer"),
         ({"a": broken("x"), "b": broken("x"), "c": broken("y")}, {}, "failed\na, b: x\nc: y"),
+        ({"a": broken("x\ny"), "b": broken("x\ny")}, {}, "failed\na, b:\n  x\n  y"),
         ({"a": broken()}, {"max_failed": 5}, "nothing was touched, for the check failed\na: it does not answer"),
         ({"a": {"results": [], "unreachable": True}}, {}, "a: it was not checked"),
         ({"a": {}}, {}, "a: it was not checked"),
