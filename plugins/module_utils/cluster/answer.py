@@ -121,7 +121,7 @@ def _forbidden(answer: Answer) -> str:
                 f"{answer.host} got no credentials and does not let anonymous users {verb} {target}: give credentials"
             )
     sentence = f"{user} may not {verb} {target}"
-    if _WEBHOOK.search(answer.text) or (answer.text and not rbac):
+    if answer.text and not rbac:  # an admission webhook, a quota, a proxy: they have their own words
         return f"{sentence} (403 Forbidden): {answer.text}"
     return f"{sentence} (403 Forbidden): grant {verb} on {target.resource}{target.scope}; {_ROLES}"
 

@@ -123,6 +123,12 @@ def answer(code, text="", method="PATCH", path=API, reason=None, **more):
             '(403 Forbidden): admission webhook "no.example.com" denied the request: not on Fridays',
         ),
         (
+            answer(403, 'pods "a" is forbidden: exceeded quota: small', "POST", "/api/v1/namespaces/shop/pods"),
+            errors.Forbidden,
+            'The owner of these credentials (user "dev") may not create pods in namespace "shop" (403 Forbidden): '
+            'pods "a" is forbidden: exceeded quota: small',
+        ),
+        (
             answer(400, 'admission webhook "no.example.com" denied the request: not on Fridays'),
             errors.Invalid,
             'cannot patch deployments.apps "api" in namespace "shop" (400): '

@@ -123,6 +123,13 @@ class TestRequests:
         with pytest.raises(errors.ServerFailed, match="the address of a Kubernetes API server"):
             cluster_of(serve(Reply(body=b"<html>Log in</html>"))).get(API)
 
+    def test_a_secret_that_the_server_repeats_is_not_shown(self, serve, cluster_of):
+        server = serve(status(400, "BadRequest", "you sent Bearer hush-hush, and 'hush-hush' is no good"))
+        with pytest.raises(errors.Invalid) as caught:
+            cluster_of(server, {"api_key": "hush-hush"}).get(API)
+        assert "hush" not in str(caught.value)
+        assert "is no good" in str(caught.value)
+
     def test_a_redirect_is_not_followed(self, serve, cluster_of):
         server = serve(Reply(302, headers={"Location": "/login"}))
         with pytest.raises(errors.ClusterError, match="redirects .* give the API server's own address"):

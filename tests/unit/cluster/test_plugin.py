@@ -81,10 +81,18 @@ def test_it_gets_arguments_environment_and_what_it_is_for(plugin, tmp_path):
 
 
 def test_it_cannot_wait_for_somebody_to_type(plugin):
-    assert (
-        plugin('read answer || true\necho "$answer" >&2\n' + says({"token": "abc"})).read().authorization
-        == "Bearer abc"
-    )
+    """Nor can it take what was typed for somebody else."""
+    reader, writer = os.pipe()
+    os.write(writer, b"typed\n")
+    own = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        with pytest.raises(CredentialPlugin, match="exit code 1: got nothing"):
+            plugin('read answer; echo "got ${answer:-nothing}" >&2; exit 1').read()
+    finally:
+        os.dup2(own, 0)
+        for descriptor in (reader, writer, own):
+            os.close(descriptor)
 
 
 NAME = 'credential plugin "login" of user "dev" of the kubeconfig option'

@@ -48,9 +48,9 @@ def trusted(tmp_path):
     return {"ca_cert": str(tmp_path / "ca.pem")}
 
 
-def pair(tmp_path, **validity):
+def pair(tmp_path, name="dev", **validity):
     (tmp_path / "client.pem").write_bytes(
-        certificate(KEY, name="dev", issuer="ca", issuer_key=CA_KEY, **validity) + pem_of(KEY)
+        certificate(KEY, name=name, issuer="ca", issuer_key=CA_KEY, **validity) + pem_of(KEY)
     )
     return {"client_cert": str(tmp_path / "client.pem")}
 
@@ -64,6 +64,21 @@ def test_a_certificate_nobody_can_trust_is_taken_where_the_user_says_so(serve, c
     server = serve(Reply(body={"a": 1}), tls=tls(host="10.0.0.1", end=NOW - DAY))
     assert cluster_of(server, {"validate_certs": False}).get(API) == {"a": 1}
     assert not list(recwarn)
+
+
+def test_a_certificate_that_is_replaced_in_the_middle_of_a_run_is_shown_from_then_on(
+    serve, cluster_of, tls, trusted, tmp_path, time
+):
+    def whom(handler):
+        ((_kind, name),) = handler.connection.getpeercert()["subject"][0]
+        Reply(body={"name": name})(handler)
+
+    cluster = cluster_of(serve(whom, tls=tls(clients=CA)), trusted | pair(tmp_path, name="first"))
+    assert cluster.get(API) == {"name": "first"}
+    pair(tmp_path, name="second")
+    assert cluster.get(API) == {"name": "first"}
+    time.now += 61
+    assert cluster.get(API) == {"name": "second"}
 
 
 @pytest.mark.parametrize(

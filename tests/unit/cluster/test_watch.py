@@ -198,8 +198,9 @@ class Pauses:
         ((Reply(429, b"", {"Retry-After": "7"}),), [7.25, 7.25, 7.25, 7.25]),
         ((status(410, "Expired", ""), pods(version=1), status(410, "Expired", "")), [0.0, 0.5, 1.0, 2.0]),
         ((hang_up, hang_up, Chunks((line("ADDED", "a", 2),)), hang_up), [0.25, 0.5, 0.0, 0.25]),
+        ((hang_up, hang_up, Chunks((line("ADDED", "a", 2),), "broken"), hang_up), [0.25, 0.5, 0.25, 0.5]),
     ],
-    ids=["empty answers", "no answers", "asked to wait", "forgotten at once", "a success in between"],
+    ids=["empty answers", "no answers", "asked to wait", "forgotten at once", "a success", "half a success"],
 )
 def test_failures_in_a_row_are_followed_by_longer_and_longer_pauses(serve, cluster_of, script, pauses):
     stopped = Pauses(len(pauses))
