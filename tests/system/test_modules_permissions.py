@@ -149,7 +149,7 @@ def test_another_namespace_stays_closed(namespace, operator):
 def test_impersonation_is_named_where_it_is_not_allowed(namespace):
     result = namespace.run("status", impersonate_user="root")
     # Kubernetes 1.37 asks for a permission on what is done as somebody else; older servers for one on users.
-    assert re.search(r'restartx:restartx" may not impersonate.* grant impersonate', result["msg"])
+    assert re.search(r'restartx-system:restartx" may not impersonate.* grant impersonate', result["msg"])
 
 
 def test_the_shipped_role_holds_nothing_that_no_module_uses(namespace):
