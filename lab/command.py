@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from lab.apps import image
 from lab.binary import build
 from lab.errors import LabError
 from lab.failures import FAILURES
@@ -57,6 +58,9 @@ def _parser():
     nodes = verb(_nodes, "add KWOK nodes", "cluster")
     nodes.add_argument("--count", type=int, default=1, metavar="N")
     _add_zones(nodes)
+    node = verb(_node, "start the machine's one real node, which runs containers (root)", "cluster")
+    node.add_argument("--name", default="real", help="its name in the cluster (default: %(default)s)")
+    node.add_argument("--stop", action="store_true", help="end it, with all that runs on it")
     fail = verb(_fail, "let new pods of a selector fail", "cluster")
     fail.add_argument("--selector", required=True, type=_selector, metavar="KEY=VALUE,...")
     fail.add_argument("--with", required=True, dest="failure", choices=FAILURES)
@@ -122,6 +126,14 @@ def _status(lab, _options):
 
 def _nodes(lab, options):
     print(*lab.cluster(options.cluster).add_nodes(options.count, options.zones))
+
+
+def _node(lab, options):
+    cluster = lab.cluster(options.cluster)
+    if options.stop:
+        cluster.stop_node()
+        return
+    print(f"{cluster.start_node(options.name)} is ready; images there: {image.SHOP}")
 
 
 def _fail(lab, options):

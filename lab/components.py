@@ -4,6 +4,7 @@
 
 from lab import kubeconfig
 from lab.audit import LAB_USER
+from lab.nodes import FAKE
 from lab.stages import write_stages
 
 # The order of starting: each needs those before it.
@@ -17,7 +18,7 @@ PATIENCE = 3
 PORTS = ("etcd", "etcd-peer", "kube-apiserver")
 
 _SERVICE_ADDRESS = "10.96.0.1"  # the first of the service range: the kubernetes service
-_SERVICE_RANGE = "10.96.0.0/16"
+SERVICE_RANGE = "10.96.0.0/16"
 _POD_RANGE = "10.244.0.0/16"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
@@ -28,6 +29,7 @@ _USERS = {
     "kwok": ("restartx-lab:kwok", ("system:masters",)),
     "lab": (LAB_USER, ("system:masters",)),
     "admin": ("admin", ("system:masters",)),
+    "kubelet-client": ("kube-apiserver-kubelet-client", ("system:masters",)),
 }
 
 # Only what users of the cluster ask for is recorded: the control plane's own requests
@@ -42,6 +44,7 @@ rules:
       - system:apiserver
       - system:kube-controller-manager
       - system:kube-scheduler
+      - system:kube-proxy
       - restartx-lab:kwok
   - level: None
     userGroups: ["system:serviceaccounts:kube-system", "system:nodes"]
@@ -93,13 +96,18 @@ def _kube_apiserver(cluster, directory):
         "--endpoint-reconciler-type=none",  # an advertised address on loopback is refused
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
-        f"--service-cluster-ip-range={_SERVICE_RANGE}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
         f"--client-ca-file={pki}/ca.crt",
         f"--tls-cert-file={pki}/kube-apiserver.crt",
         f"--tls-private-key-file={pki}/kube-apiserver.key",
         f"--service-account-key-file={pki}/service-account.key",
         f"--service-account-signing-key-file={pki}/service-account.key",
         f"--service-account-issuer={_ISSUER}",
+        # For logs and exec on a real node, whose name no DNS knows.
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-certificate-authority={pki}/ca.crt",
+        f"--kubelet-client-certificate={pki}/kubelet-client.crt",
+        f"--kubelet-client-key={pki}/kubelet-client.key",
         f"--audit-policy-file={directory}/audit-policy.yaml",
         f"--audit-log-path={cluster.audit_log}",
         "--audit-log-maxsize=100000",  # MB: a rotated log would lose counted requests
@@ -129,7 +137,8 @@ def _kwok(cluster, directory):
     return [
         f"--kubeconfig={directory}/kwok.kubeconfig",
         f"--config={directory}/stages.yaml",
-        "--manage-all-nodes=true",
+        "--manage-all-nodes=false",
+        f"--manage-nodes-with-annotation-selector={FAKE}=fake",  # real ones have a kubelet
         "--node-lease-duration-seconds=40",  # a kubelet's; KWOK's own default is no lease at all
         f"--cidr={_POD_RANGE}",
         "--node-ip=127.0.0.1",

@@ -2,11 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The processes and files of one cluster: how it starts, stops and restarts."""
 
-import contextlib
 import json
-import random
 import shutil
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,12 +13,11 @@ from lab.binary import build
 from lab.certificates import Authority
 from lab.errors import LabError
 from lab.lock import locked
+from lab.node import COMPONENTS as NODE, Node
 from lab.poll import wait_until
+from lab.ports import free_ports
 from lab.process import Process
 
-# Below the range from which Linux takes ports for outgoing connections, so that a
-# component that was stopped finds its port free again.
-_PORTS = range(20000, 32000)
 _COMPONENTS = (*components.CONTROL_PLANE, *components.CONTROLLERS)
 
 
@@ -74,6 +70,11 @@ class ControlPlane:
         pki = self.authority.directory
         return Api(server, self.authority.certificate_path, pki / "lab.crt", pki / "lab.key")
 
+    @property
+    def node(self):
+        """The Node that runs real containers, started or not."""
+        return Node(self)
+
     def up(self, node_count, zones, controllers):
         """Start what does not run yet, and return when pods can be scheduled."""
         with locked(self._lock) as lock:
@@ -86,17 +87,18 @@ class ControlPlane:
                 )
             for component in components.CONTROL_PLANE:
                 self._start(component, lock)
-            self._wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
+            self.wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
             if controllers:
                 for component in components.CONTROLLERS:
                     self._start(component, lock)
                 missing = node_count - len(nodes.node_names(self._api))
                 nodes.add_nodes(self._api, max(missing, 0), zones)
-                self._wait_for(self._schedules, "its nodes and controllers to be ready", _COMPONENTS)
+                self.wait_for(self._schedules, "its nodes and controllers to be ready", _COMPONENTS)
 
     def down(self):
         """End its processes and remove its folder."""
         with locked(self._lock):
+            self.node.remove()
             # Without patience, for nobody will read what they could still write.
             processes = map(self.process, _COMPONENTS)
             with ThreadPoolExecutor() as pool:
@@ -112,14 +114,18 @@ class ControlPlane:
         """Start one component again; returns when an API server is ready to serve."""
         with locked(self._lock) as lock:
             self._check(component)
-            self._start(component, lock)
+            if component in NODE:
+                self.node.start_component(component, lock)
+            else:
+                self._start(component, lock)
             if component == "kube-apiserver":
-                self._wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
+                self.wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
 
     def processes(self):
         """The components this cluster consists of, as a dict from name to Process."""
         extra = components.CONTROLLERS if self.controllers else ()
-        return {name: self.process(name) for name in (*components.CONTROL_PLANE, *extra)}
+        real = NODE if self.node.exists else ()
+        return {name: self.process(name) for name in (*components.CONTROL_PLANE, *extra, *real)}
 
     def process(self, component):
         """The Process of one component."""
@@ -128,7 +134,7 @@ class ControlPlane:
     def _found(self, controllers):
         shutil.rmtree(self.directory, ignore_errors=True)  # what a killed `up` left
         self.directory.mkdir(parents=True)
-        ports = _free_ports(components.PORTS)
+        ports = free_ports(components.PORTS)
         server = f"https://127.0.0.1:{ports['kube-apiserver']}"
         components.prepare(self.directory, self.authority, self.context, server)
         # Last, for from here on the cluster exists.
@@ -146,7 +152,7 @@ class ControlPlane:
             raise LabError(f'Cluster "{self.name}" has no component "{component}"; it has {", ".join(known)}.')
         return known[component]
 
-    def _wait_for(self, condition, what, needed):
+    def wait_for(self, condition, what, needed):
         """Wait for `condition`, for as long as the components `needed` live."""
 
         def still_possible():
@@ -160,6 +166,30 @@ class ControlPlane:
             return condition()
 
         wait_until(still_possible, f'cluster "{self.name}": {what}', timeout=120)
+
+    def start_node(self, name="real"):
+        """Start the machine's one real node, a kubelet with containers, as a node of this cluster.
+
+        Returns its name when pods can run there. Raises LabError with what this machine lacks (see
+        node.missing), or that another lab has it.
+        """
+        with locked(self._lock) as lock:
+            if not self.controllers:
+                raise LabError(f'Cluster "{self.name}" runs without controllers, so nothing would come to a node.')
+            self.node.start(name, lock)
+        return name
+
+    def stop_node(self):
+        """End the real node with all that runs on it; does nothing where there is none."""
+        with locked(self._lock):
+            name = self.node.name if self.node.exists else None
+            self.node.remove()
+            if name and self._serves():
+                nodes.forget(self._api, name)
+
+    def node_is_ready(self, name):
+        """Whether pods can be scheduled onto this node."""
+        return nodes.is_ready(self._api, name)
 
     def _serves(self):
         try:
@@ -175,17 +205,3 @@ class ControlPlane:
                 return False
             raise
         return nodes.all_ready(self._api)
-
-
-def _free_ports(names):
-    """A free loopback port for each name."""
-    with contextlib.ExitStack() as stack:
-        ports = {}
-        while len(ports) < len(names):
-            probe = stack.enter_context(socket.socket())
-            try:
-                probe.bind(("127.0.0.1", random.choice(_PORTS)))
-            except OSError:
-                continue
-            ports[names[len(ports)]] = probe.getsockname()[1]
-        return ports

@@ -4,6 +4,7 @@
 
 import itertools
 
+FAKE = "kwok.x-k8s.io/node"  # the annotation of the nodes that KWOK plays
 ALLOCATABLE = {"cpu": "64", "memory": "256Gi", "pods": "1000", "ephemeral-storage": "1Ti"}
 
 
@@ -26,14 +27,26 @@ def node_names(api):
 
 def all_ready(api):
     """Whether every node says it is ready, and may be scheduled onto."""
-    return all(
-        not node["spec"].get("taints") and {"Ready": "True"}.items() <= _conditions(node).items()
-        for node in _nodes(api)
-    )
+    return all(map(_ready, _nodes(api)))
+
+
+def is_ready(api, name):
+    """Whether the node `name` is there and ready."""
+    return any(node["metadata"]["name"] == name and _ready(node) for node in _nodes(api))
+
+
+def forget(api, name):
+    """Delete the node `name`, as far as the API knows it."""
+    if name in node_names(api):
+        api.request("DELETE", f"/api/v1/nodes/{name}")
 
 
 def _nodes(api):
     return api.request("GET", "/api/v1/nodes")["items"]
+
+
+def _ready(node):
+    return not node["spec"].get("taints") and {"Ready": "True"}.items() <= _conditions(node).items()
 
 
 def _conditions(node):
@@ -51,7 +64,7 @@ def _node(name, zone):
         "kind": "Node",
         "metadata": {
             "name": name,
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
+            "annotations": {FAKE: "fake"},
             "labels": {
                 "kubernetes.io/arch": "amd64",
                 "kubernetes.io/hostname": name,

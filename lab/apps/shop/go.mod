@@ -1,0 +1,3 @@
+module restartx/lab/shop
+
+go 1.26
