@@ -120,11 +120,12 @@ class FakeCluster:
         self.namespaces = {"restartx-system"}
         self.takes = takes
         self.breaks = breaks
-        self.requests: list[tuple[str, str]] = []  # verb and path of each request
+        self.asked: list[tuple[str, str]] = []  # verb and path of each request
         self.params: list[dict] = []  # of each list
         self.patches: list[tuple[float, str]] = []  # of workloads: when, and the name
         self.dry_runs = 0
         self.warnings: list[str] = []
+        self.secrets: set[str] = set()
         self.before_patch: t.Callable[[dict], None] = lambda one: None
         self.fail: t.Callable[[str, str], Exception | None] = lambda verb, path: None
         self.hangs: t.Container[str] = ()  # names of objects that no request gets an answer about
@@ -135,8 +136,12 @@ class FakeCluster:
         return "uid-of-kube-system"
 
     @property
+    def requests(self) -> int:
+        return len(self.asked)
+
+    @property
     def lists(self) -> list[str]:
-        return [path for verb, path in self.requests if verb == "list"]
+        return [path for verb, path in self.asked if verb == "list"]
 
     def list(self, path, params=None, *, deadline=None):
         self._ask("list", path, deadline)
@@ -233,7 +238,7 @@ class FakeCluster:
         self.world.see(watch.Changed(copy.deepcopy(one)))
 
     def _ask(self, verb: str, path: str, deadline: float | None = None) -> None:
-        self.requests.append((verb, path))
+        self.asked.append((verb, path))
         if path.rpartition("/")[2] in self.hangs:
             raise Hang(self.world.clock.passed + 600 if deadline is None else deadline)
         error = self.fail(verb, path)

@@ -154,7 +154,7 @@ def test_an_abandoned_call_asks_for_no_causes_and_undoes_nothing():
     cluster = cluster_with("a", breaks={"a"})
     run = Run(("a",), cluster=cluster, terms=Terms(undo_failed=UNDO), controller=Mortal(3)).carry_out()
     assert run.outcome("a") == "unfinished"
-    assert "pods" not in "".join(path for _verb, path in cluster.requests)
+    assert "pods" not in "".join(path for _verb, path in cluster.asked)
     assert run.patched == ["a"]
 
 

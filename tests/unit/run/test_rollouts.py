@@ -294,7 +294,7 @@ def test_one_look_for_stuck_pods_follows_the_other():
     run = undo_redis(takes=11)
     run.world.late = 3
     run.carry_out()
-    looks = [path for verb, path in run.cluster.requests if path.endswith("/pods") and verb == "list"]
+    looks = [path for verb, path in run.cluster.asked if path.endswith("/pods") and verb == "list"]
     assert len(looks) == 2 == 11 // int(NUDGE_EVERY + 3)
 
 
