@@ -115,6 +115,11 @@ options:
       job:
         description: Id of the job that started the run, for the record.
         type: str
+      holder:
+        description:
+          - Who holds the plan's lock, as told to M(restartx.core.k8s_rollout_lock). The module renews the lock while it works, and begins
+            nothing any more once it is lost. Without it no lock is asked for.
+        type: str
 notes:
   - A restart brings no new configuration into a pod whose configuration is part of the image, and no new image behind a tag unless the
     pull policy asks for it.
@@ -277,6 +282,7 @@ JOURNAL = {
     "namespace": {"type": "str", "default": "restartx-system"},
     "clusters": {"type": "list", "elements": "str", "default": []},
     "job": {"type": "str"},
+    "holder": {"type": "str"},
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.run import controller as controllers
+from ansible_collections.restartx.core.plugins.module_utils.run import lease as leases
 from ansible_collections.restartx.core.plugins.module_utils.run import scribe
 from ansible_collections.restartx.core.plugins.module_utils.run.alarms import Alarms
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Cut, Mandate, Terms
@@ -23,17 +24,19 @@ from ansible_collections.restartx.core.plugins.module_utils.run.world import Ans
 class Loop:
     """Carries `tasks` through, in the order and at the speed that `pace` gives.
 
-    `controller` is asked before each change; `journal`, a Scribe where there is one, is told how things stand.
+    `controller` is asked before each change; `journal`, a Scribe where there is one, is told how things stand; `lease`,
+    where there is one, is kept, and nothing begins without it.
     """
 
-    def __init__(self, tasks: t.Sequence[Task], pace, world, terms: Terms, controller, journal=None):
+    def __init__(self, tasks: t.Sequence[Task], pace, world, terms: Terms, controller, journal=None, lease=None):
         self.tasks: dict[Key, Task] = {task.key: task for task in tasks}
         self._named: dict[str, Task] = {task.title: task for task in tasks}
         self._pace = pace
         self._world = world
         self._clock = world.clock
         self._journal = journal
-        self._mandate = Mandate(terms, controller, world.clock)
+        self._lease = lease
+        self._mandate = Mandate(terms, controller, world.clock, lease)
         self._alarms = Alarms()
         self._turns = Turns(self.tasks, world, self._mandate, self._alarms, self._ended)
 
@@ -56,7 +59,9 @@ class Loop:
             while True:
                 self._let_time_pass()
                 self._start_due()
-                if self._journal:
+                if self._lease:
+                    self._lease.keep(self._world)
+                if self._journal and not self._lost():
                     self._journal.write(self._world, self.tasks.values())
                 if self._over():
                     break
@@ -102,6 +107,8 @@ class Loop:
             self._turns.rollouts.see(event.scope, event.event)
         elif event.token == scribe.TOKEN:
             self._journal.written(event.error)
+        elif event.token == leases.TOKEN:
+            self._lease.kept(event.error)
         else:
             self._turns.take(event)
 
@@ -119,6 +126,10 @@ class Loop:
         for task in self.tasks.values():
             if task.state in ("watching", "settling"):
                 self._turns.leave(task)
+
+    def _lost(self) -> bool:
+        """Whether the lock is lost; the journal then belongs to whoever holds it."""
+        return self._lease is not None and self._lease.refusal() is not None
 
     def _over(self) -> bool:
         if self._pace.finished:
@@ -140,4 +151,5 @@ class Loop:
                 event = self._world.next(None)
                 if isinstance(event, Answer) and event.token == scribe.TOKEN:
                     self._journal.written(event.error)
-            self._journal.close(list(self.tasks.values()))
+            if not self._lost():
+                self._journal.close(list(self.tasks.values()))

@@ -37,8 +37,9 @@ class Mandate:
     """Whether work may still begin, and how long a request may take. Asked by the loop and, before each change, in the
     world's hands; the loop alone cuts it short."""
 
-    def __init__(self, terms: Terms, controller, clock):
+    def __init__(self, terms: Terms, controller, clock, lease=None):
         self.terms = terms
+        self._lease = lease
         self.cut: Cut | None = None
         self._controller = controller
         self._clock = clock
@@ -64,6 +65,9 @@ class Mandate:
             return None
         if not self._controller.alive():
             return Cut(self._controller.reason, "unfinished", now)
+        lost = self._lease and self._lease.refusal()
+        if lost:
+            return Cut(lost, "unfinished", now)
         if self.terms.deadline is not None and now >= self.terms.deadline:
             why = f"the wait_timeout of {duration.text(self.terms.wait_timeout)} for the whole call is over"
             return Cut(why, "unfinished", now + LAST_WORDS)
@@ -81,6 +85,9 @@ class Mandate:
         """Why nothing may begin any more; None when it may. An undo of what failed may, for a while longer."""
         if not self._controller.alive():
             return self._controller.reason
+        lost = self._lease and self._lease.refusal()
+        if lost:
+            return lost
         if self.cut and (not undoing or self.over()):
             return self.cut.why
         return None

@@ -15,6 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import undo 
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.run import journal, steps, work
 from ansible_collections.restartx.core.plugins.module_utils.run.call import Call
+from ansible_collections.restartx.core.plugins.module_utils.run.lease import Lease
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
 from ansible_collections.restartx.core.plugins.module_utils.run.patience import await_window
 from ansible_collections.restartx.core.plugins.module_utils.run.scribe import Scribe, Title
@@ -45,19 +46,65 @@ def restart(call: Call) -> dict:
     found = work.find(call, entries, params["allow_empty"])
     step = steps.RestartStep(stamp, call.mode, call.clock.now, params["allow_owned"])
     tasks = work.tasks_of(found, entries, step)
-    scribe = _begin_journal(call, run, tasks) if params["journal"] and not call.check_mode else None
-    work.carry_out(call, found, entries, tasks, terms, limits, scribe)
+    lease = scribe = None
+    if params["journal"] and not call.check_mode:
+        lease = _hold_lock(call, run)
+        scribe = _begin_journal(call, run, tasks)
+    work.carry_out(call, found, entries, tasks, terms, limits, scribe, lease)
     return work.result(tasks, "restarted", run_id=run)
 
 
 def _begin_journal(call: Call, run: str, tasks: t.Sequence[Task]) -> Scribe:
     """Begins the journal, and makes each task's restart the attempt that it tells."""
-    title = Title(run=run, ticket=call.params["ticket"], **call.params["journal"])
+    options = {name: value for name, value in call.params["journal"].items() if name != "holder"}
+    title = Title(run=run, ticket=call.params["ticket"], **options)
     scribe = Scribe.begin(call.cluster, call.clock, title, tasks)
     for task in tasks:
         stamp = replace(task.step.stamp, attempt=scribe.attempt(task))
         task.step = replace(task.step, stamp=stamp, already_undone=scribe.final(task))
     return scribe
+
+
+def _hold_lock(call: Call, run: str) -> Lease | None:
+    """Goes on holding the plan's lock, which whoever started the run has taken with k8s_rollout_lock; raises Held."""
+    options = call.params["journal"]
+    if not options["holder"]:
+        return None
+    lease = Lease(
+        call.cluster,
+        call.clock,
+        namespace=options["namespace"],
+        scope=options["plan"],
+        holder=options["holder"],
+        run=run,
+        operator=call.params["operator"] or "",
+    )
+    lease.acquire()
+    return lease
+
+
+def lock(call: Call) -> dict:
+    """Takes or releases the lock of a plan on a cluster. Returns the module's result."""
+    params = call.params
+    patience = call.seconds("wait_timeout")
+    if params["break_lock"] is not None and not params["break_lock"].strip():
+        raise RolloutError("break_lock is empty; it takes the reason why the lock may be broken")
+    call.identify()
+    lease = Lease(
+        call.cluster,
+        call.clock,
+        namespace=params["namespace"],
+        scope=params["plan"],
+        holder=params["holder"],
+        run=params["run_id"] or "",
+        operator=params["operator"] or "",
+    )
+    changed = lease.ours != (params["state"] == "held")
+    if not call.check_mode and params["state"] == "held":
+        lease.acquire(patience, params["break_lock"])
+    elif not call.check_mode:
+        lease.release()
+    return {"changed": changed, "run_id": params["run_id"]}
 
 
 def status(call: Call) -> dict:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.run import resolve
 from ansible_collections.restartx.core.plugins.module_utils.run.call import Call
+from ansible_collections.restartx.core.plugins.module_utils.run.lease import Lease
 from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found
@@ -17,7 +19,7 @@ from ansible_collections.restartx.core.plugins.module_utils.run.world import Wor
 from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 
-NO_LIMITS = {"stop_on_failure": False}
+NO_LIMITS = types.MappingProxyType({"stop_on_failure": False})
 
 
 def find(call: Call, entries: t.Sequence[Entry], allow_empty: bool = False) -> Found:
@@ -75,6 +77,7 @@ def carry_out(
     terms: Terms,
     limits: t.Mapping[str, t.Any] = NO_LIMITS,
     journal: Scribe | None = None,
+    lease: Lease | None = None,
 ) -> None:
     """Carries the tasks out; afterwards each has its outcome, and the call the loop's warnings."""
     members: dict[str, list[str]] = {entry.id: [] for entry in entries}
@@ -85,7 +88,7 @@ def carry_out(
         for entry in entries
     ]
     world = World(call.cluster, call.clock)
-    loop = Loop(tasks, Pace(groups, **limits), world, terms, call.controller, journal)
+    loop = Loop(tasks, Pace(groups, **limits), world, terms, call.controller, journal, lease)
     if terms.wait:
         loop.follow(found)
     loop.run()
