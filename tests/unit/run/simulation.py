@@ -331,7 +331,7 @@ class World:
     def __init__(self, cluster: FakeCluster, clock: FakeClock | None = None):
         self.cluster = cluster
         self.clock = clock or FakeClock()
-        self.closed = False
+        self.times_closed = 0
         self.late = 0.0  # seconds that answers are on their way, while the server has acted already
         self.followed: list = []
         self._agenda: list = []
@@ -343,6 +343,8 @@ class World:
         heapq.heappush(self._agenda, (self.clock.passed + seconds, next(self._number), action))
 
     def do(self, token, call, *args):
+        asker = self.times_closed
+
         def carry_out():
             wait = self.late
             try:
@@ -352,9 +354,9 @@ class World:
                 wait = max(hang.until - self.clock.passed, 0)
             except Exception as error:  # as in a future: whatever the call raises is its answer
                 answer = Answer(token, error=error)
-            if not wait:
-                return answer
-            return self.later(wait, lambda: answer)
+            if asker != self.times_closed:  # nobody is there any more to hear it
+                return None
+            return self.later(wait, lambda: answer) if wait else answer
 
         self.later(LATENCY, carry_out)
 
@@ -384,7 +386,12 @@ class World:
         return None
 
     def close(self):
-        self.closed = True
+        self.times_closed += 1
+        self.followed.clear()
+
+    @property
+    def closed(self) -> bool:
+        return self.times_closed > 0
 
 
 class Mortal(Controller):

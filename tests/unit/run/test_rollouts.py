@@ -272,7 +272,10 @@ class Undoing(steps.UndoStep):
 
     def act(self, cluster, workload, deadline):
         template = {"metadata": {"annotations": {"undone": "yes"}}}
-        body = {"metadata": {"resourceVersion": workload["metadata"]["resourceVersion"]}, "spec": {"template": template}}
+        body = {
+            "metadata": {"resourceVersion": workload["metadata"]["resourceVersion"]},
+            "spec": {"template": template},
+        }
         return steps.Acted(cluster.patch(kinds.path(*kinds.key(workload)), body, "strategic"))
 
 

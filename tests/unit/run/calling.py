@@ -1,0 +1,49 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Calls of modules as a task makes them: options are checked by the module's own argument spec, and a verb is called."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from unittest import mock
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.restartx.core.plugins.module_utils import entry
+from ansible_collections.restartx.core.plugins.module_utils.run import work
+from ansible_collections.restartx.core.plugins.module_utils.run.call import Call
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import Controller
+
+from simulation import FakeCluster, World
+
+MODULES = "ansible_collections.restartx.core.plugins.modules"
+
+
+def of_module(name: str) -> tuple[t.Callable, dict]:
+    """The verb of a module and its argument spec."""
+    module = importlib.import_module(f"{MODULES}.{name}")
+    with mock.patch.object(entry, "run_module") as run_module:
+        module.main()
+    (verb, spec), _limits = run_module.call_args
+    return verb, spec
+
+
+def prepare(name: str, cluster: FakeCluster, check_mode: bool = False, **options: t.Any) -> tuple[t.Callable, Call]:
+    """A module's verb and the call that these options make, in a world of the cluster's own."""
+    verb, spec = of_module(name)
+    checked = ArgumentSpecValidator(spec).validate(options)
+    assert not checked.error_messages, checked.error_messages
+    world = cluster.world or World(cluster)
+    return verb, Call(checked.validated_parameters, cluster, world.clock, Controller(None), check_mode)
+
+
+def carry_out(verb: t.Callable, call: Call) -> dict:
+    """What the verb returns, with the simulated world in place of the real one."""
+    with mock.patch.object(work, "World", lambda cluster, clock: cluster.world):
+        return verb(call)
+
+
+def run(name: str, cluster: FakeCluster, check_mode: bool = False, **options: t.Any) -> dict:
+    """What a module's verb returns."""
+    return carry_out(*prepare(name, cluster, check_mode, **options))

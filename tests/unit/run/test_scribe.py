@@ -1,0 +1,454 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The journal of a run: what it tells, when it is written, and what a later start makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, Forbidden, Unreachable
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.run import journal
+
+import calling
+from simulation import FakeCluster, World, deployment
+
+PATH = journal.path("restartx-system", "ca")
+ENTRIES = [{"id": "core", "name": ["cart", "catalog"]}, {"id": "web", "name": ["web"], "after": ["core"]}]
+NAMES = ("cart", "catalog", "web")
+
+
+def cluster_of(*names, **options):
+    return FakeCluster([deployment(name) for name in names or NAMES], **options)
+
+
+def call(cluster, run="r1", workloads=None, title=None, check_mode=False, **options):
+    """One start of the playbook's module on the cluster: its result and its warnings."""
+    title = {"plan": "ca", "digest": "d1", "clusters": ["eu", "us"], **(title or {})}
+    options = {"namespace": "shop", "timeout": "30s", "run_id": run, "journal": title, **options}
+    verb, prepared = calling.prepare(
+        "k8s_rollout_restart", cluster, check_mode, workloads=workloads or ENTRIES, **options
+    )
+    return calling.carry_out(verb, prepared), prepared.warnings
+
+
+def start(cluster, **options):
+    """As call(), without the warnings."""
+    return call(cluster, **options)[0]
+
+
+def held(cluster):
+    """The journal that the cluster holds."""
+    return json.loads(cluster.objects[PATH]["data"][journal.KEY])
+
+
+def told(cluster, what):
+    return {name.rpartition("/")[2]: entry[what] for name, entry in held(cluster)["workloads"].items()}
+
+
+def outcomes(result):
+    return {entry["name"]: entry["outcome"] for entry in result["results"]}
+
+
+def attempt_on(cluster, name):
+    template = cluster.objects[kinds.path("Deployment", "shop", name)]["spec"]["template"]
+    return template["metadata"]["annotations"].get(restart.ATTEMPT, "1")
+
+
+def writings(cluster):
+    return [verb for verb, path in cluster.asked if "configmaps" in path and verb != "get"]
+
+
+# -- what it tells ---------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_tells_the_run_the_plan_the_clusters_and_every_workload():
+    cluster = cluster_of()
+    start(cluster, ticket="CHG1", title={"job": "42"})
+    content = held(cluster)
+    workloads = content.pop("workloads")
+    assert content == {
+        "version": 1,
+        "plan": "ca",
+        "digest": "d1",
+        "run": "r1",
+        "ticket": "CHG1",
+        "clusters": ["eu", "us"],
+        "job": "42",
+        "started_at": "2026-11-24T22:00:00Z",
+        "state": "finished",
+        "updated_at": "2026-11-24T22:00:20Z",
+    }
+    assert workloads["Deployment/shop/cart"] == {
+        "uid": "uid-shop-cart",
+        "entry": "core",
+        "attempt": 1,
+        "outcome": "restarted",
+    }
+    assert list(workloads) == [f"Deployment/shop/{name}" for name in NAMES]
+    assert cluster.objects[PATH]["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "restartx"}
+
+
+def test_a_run_in_which_something_failed_is_stopped_not_finished():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    assert held(cluster)["state"] == "stopped"
+    assert told(cluster, "outcome") == {"cart": "unfinished", "catalog": "restarted", "web": None}
+
+
+def test_the_journal_says_that_the_run_has_begun_before_anything_is_touched():
+    cluster = cluster_of()
+    seen = []
+    cluster.before_patch = lambda one: seen.append(held(cluster)["state"])
+    start(cluster)
+    assert set(seen) == {"running"}
+    touched = next(place for place, (verb, path) in enumerate(cluster.asked) if "/deployments/" in path)
+    assert cluster.asked[touched - 1] == ("create", journal.path("restartx-system"))
+
+
+def test_each_outcome_is_in_the_journal_soon():
+    cluster = cluster_of()
+    seen = {}
+    world = World(cluster)
+    for second in (5, 12):
+        world.later(second, lambda second=second: seen.update({second: told(cluster, "outcome")}))
+    start(cluster)
+    assert seen == {
+        5: {"cart": None, "catalog": None, "web": None},
+        12: {"cart": "restarted", "catalog": "restarted", "web": None},
+    }
+
+
+def test_outcomes_that_come_close_together_are_written_together():
+    names = [f"w{number:02}" for number in range(40)]
+    cluster = cluster_of(*names)
+    start(cluster, workloads=[{"id": "all", "name": names}])
+    # At the beginning, for the first to end, for those that came within a second of it, and at the end.
+    assert len(writings(cluster)) <= 4
+    assert set(told(cluster, "outcome").values()) == {"restarted"}
+
+
+def test_nothing_is_written_while_nothing_ends():
+    cluster = cluster_of("cart", takes=20)
+    start(cluster, workloads=[{"id": "core", "name": "cart"}])
+    assert len(writings(cluster)) <= 3
+
+
+def test_the_last_entry_is_not_overtaken_by_an_earlier_one():
+    cluster = cluster_of()
+    patch = cluster.patch
+    under_way = []
+
+    def slow(path, *args, **options):
+        if "configmaps" not in path:
+            return patch(path, *args, **options)
+        assert not under_way, "two writings at once"
+        state = json.loads(args[0]["data"][journal.KEY])["state"]
+        if state == "running":  # its answer comes late
+            under_way.append(state)
+            cluster.world.later(3, under_way.clear)
+            cluster.world.late = 3
+        else:
+            cluster.world.late = 0
+        return patch(path, *args, **options)
+
+    cluster.patch = slow
+    start(cluster)
+    assert held(cluster)["state"] == "finished"
+
+
+# -- what a later start makes of it ----------------------------------------------------------------------------------
+
+
+def test_a_resumed_run_tries_again_what_failed_as_its_next_attempt():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    cluster.breaks = set()
+    result = start(cluster)
+    assert outcomes(result) == {"cart": "restarted", "catalog": "already_restarted", "web": "restarted"}
+    assert (attempt_on(cluster, "cart"), attempt_on(cluster, "catalog"), attempt_on(cluster, "web")) == ("2", "1", "1")
+    assert held(cluster)["state"] == "finished"
+    assert held(cluster)["started_at"] == "2026-11-24T22:00:00Z"
+    assert told(cluster, "attempt") == {"cart": 2, "catalog": 1, "web": 1}
+
+
+def test_each_try_is_another_attempt():
+    cluster = cluster_of(breaks={"cart"})
+    for number in ("1", "2", "3"):
+        start(cluster)
+        assert attempt_on(cluster, "cart") == number
+
+
+def test_what_was_superseded_is_tried_again_as_another_attempt():
+    cluster = cluster_of()
+    world = cluster.world = World(cluster)
+
+    def take_back():
+        cart = cluster.objects[kinds.path("Deployment", "shop", "cart")]
+        del cart["spec"]["template"]["metadata"]["annotations"][restart.RUN]
+        cluster.touch(cart)
+        cluster.show(cart)
+
+    world.later(5, take_back)
+    start(cluster)
+    assert told(cluster, "outcome")["cart"] == "superseded"
+    assert outcomes(start(cluster))["cart"] == "restarted"
+    assert attempt_on(cluster, "cart") == "2"
+
+
+def test_what_was_on_its_way_when_the_call_ended_is_waited_for_and_not_restarted_once_more():
+    cluster = cluster_of(takes=25)
+    result = start(cluster, wait_timeout="10s")
+    assert outcomes(result)["cart"] == "unfinished"
+    assert told(cluster, "outcome")["cart"] is None
+    result = start(cluster)
+    assert outcomes(result)["cart"] == "already_restarted"
+    assert [name for _moment, name in cluster.patches].count("cart") == 1
+
+
+def test_what_was_undone_in_a_run_is_not_restarted_by_it_again():
+    cluster = cluster_of(breaks={"cart"})
+    assert outcomes(start(cluster, on_failure="undo"))["cart"] == "undone"
+    cluster.breaks = set()
+    result = start(cluster)
+    assert outcomes(result) == {"cart": "undone", "catalog": "not_started", "web": "not_started"}
+    assert "start a new run to restart it again" in result["msg"]
+    assert told(cluster, "outcome") == {"cart": "undone", "catalog": "restarted", "web": None}
+    assert outcomes(start(cluster, run="r2"))["cart"] == "restarted"
+
+
+def test_a_start_that_dies_right_at_its_beginning_forgets_nothing():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster, on_failure="undo")
+    cluster.fail = lambda verb, path: (
+        ZeroDivisionError("killed") if verb == "patch" and "/deployments/" in path else None
+    )
+    before = told(cluster, "outcome")
+    with pytest.raises(ZeroDivisionError):
+        start(
+            cluster,
+            workloads=[{"id": "core", "name": ["cart", "catalog"]}, {"id": "web", "name": "web"}],
+            failure_budget=9,
+        )
+    assert before == {"cart": "undone", "catalog": "restarted", "web": None}
+    assert told(cluster, "outcome") == before
+    assert held(cluster)["state"] == "running"
+
+
+def test_a_failure_is_tried_again_once_by_a_start_that_dies_right_at_its_beginning():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    cluster.fail = lambda verb, path: (
+        ZeroDivisionError("killed") if verb == "patch" and "/deployments/" in path else None
+    )
+    with pytest.raises(ZeroDivisionError):
+        start(cluster)
+    cluster.fail = lambda verb, path: None
+    start(cluster)
+    assert attempt_on(cluster, "cart") == "2"
+
+
+def test_another_run_begins_its_own_journal():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    cluster.breaks = set()
+    result = start(cluster, run="r2", title={"digest": "d2", "clusters": ["eu"]}, ticket="CHG2")
+    assert outcomes(result) == dict.fromkeys(NAMES, "restarted")
+    content = held(cluster)
+    assert {name: content[name] for name in ("run", "digest", "ticket", "clusters", "state")} == {
+        "run": "r2",
+        "digest": "d2",
+        "ticket": "CHG2",
+        "clusters": ["eu"],
+        "state": "finished",
+    }
+    assert content["started_at"] > "2026-11-24T22:00:20Z"
+    assert set(told(cluster, "attempt").values()) == {1}
+
+
+def test_a_workload_without_a_place_in_the_old_journal_is_new():
+    cluster = cluster_of()
+    start(cluster, workloads=ENTRIES[:1])
+    assert outcomes(start(cluster)) == {"cart": "already_restarted", "catalog": "already_restarted", "web": "restarted"}
+
+
+def test_what_was_never_started_keeps_the_outcome_of_an_earlier_start():
+    cluster = cluster_of()
+    start(cluster)
+    cart = cluster.objects[kinds.path("Deployment", "shop", "cart")]
+    cart["spec"]["paused"] = True
+    del cart["spec"]["template"]["metadata"]["annotations"]
+    assert outcomes(start(cluster))["web"] == "not_started"
+    assert told(cluster, "outcome")["web"] == "restarted"
+
+
+# -- what cannot be written ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_namespace_is_said_with_the_way_out_and_nothing_is_touched():
+    cluster = cluster_of()
+    with pytest.raises(RolloutError, match='"journals".*does not exist.*kubectl apply -f rbac/cluster.yml'):
+        start(cluster, title={"namespace": "journals"})
+    assert not cluster.patches
+
+
+def test_who_may_not_write_the_journal_restarts_nothing():
+    cluster = cluster_of()
+    cluster.fail = lambda verb, path: Forbidden("may not create configmaps", status=403) if verb == "create" else None
+    with pytest.raises(Forbidden):
+        start(cluster)
+    assert not cluster.patches
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_two_starts_at_once_are_told_apart(known):
+    cluster = cluster_of()
+    if known:
+        start(cluster)
+    before = len(cluster.patches)
+    get = cluster.get
+
+    def slow(path, *args, **options):
+        """Between our look at the journal and our writing, somebody else begins."""
+        try:
+            return get(path, *args, **options)
+        finally:
+            if path == PATH and not cluster.objects.get(PATH, {}).get("taken"):
+                text = json.dumps({"version": 1, "run": "r9"})
+                cluster.objects[PATH] = journal.config_map("restartx-system", "ca", text)
+                cluster.objects[PATH].update(taken=True)
+                cluster.objects[PATH]["metadata"]["resourceVersion"] = "77"
+
+    cluster.get = slow
+    with pytest.raises(RolloutError, match='journal of plan "ca" is being written by another start of it'):
+        start(cluster, run="r2")
+    assert len(cluster.patches) == before
+    assert held(cluster)["run"] == "r9"
+
+
+@pytest.mark.parametrize(
+    "data, version",
+    [
+        ({"journal.json": '{"version": 2}'}, 2),
+        ({"journal.json": "no json"}, None),
+        ({"journal.json": "[]"}, None),
+        ({"other": "{}"}, None),
+        (None, None),
+    ],
+)
+def test_a_configmap_that_is_no_journal_is_left_alone_and_named(data, version):
+    cluster = cluster_of()
+    cluster.objects[PATH] = {"metadata": {"name": "restartx-ca", "resourceVersion": "1"}, "data": data}
+    with pytest.raises(RolloutError, match=rf'"restartx-ca" in namespace "restartx-system" .* \(version {version}\)'):
+        start(cluster)
+    assert not cluster.patches
+    assert cluster.objects[PATH]["data"] == data
+
+
+def on_journal(cluster, error, since=0.0, until=float("inf")):
+    """Writings of the journal fail for a while."""
+
+    def fail(verb, path):
+        concerned = "configmaps" in path and verb == "patch" and since <= cluster.world.clock.passed < until
+        return error if concerned else None
+
+    cluster.fail = fail
+
+
+def test_a_journal_that_cannot_be_written_for_a_while_stops_nothing():
+    cluster = cluster_of()
+    on_journal(cluster, Unreachable("connection refused", transient=True), until=15)
+    result, warnings = call(cluster)
+    assert outcomes(result) == dict.fromkeys(NAMES, "restarted")
+    assert warnings == ["the journal could not be written: connection refused"]
+    assert held(cluster)["state"] == "finished"
+
+
+def test_a_writing_that_failed_is_tried_again_though_nothing_else_happens():
+    cluster = cluster_of()
+    on_journal(cluster, Unreachable("connection refused", transient=True), until=12)
+    World(cluster).later(14, lambda: seen.append(told(cluster, "outcome")["cart"]))
+    seen = []
+    call(cluster)
+    assert seen == ["restarted"]
+
+
+def test_a_journal_that_cannot_be_closed_is_a_warning():
+    cluster = cluster_of()
+    on_journal(cluster, Forbidden("may not patch configmaps", status=403), since=20)
+    result, warnings = call(cluster)
+    assert "msg" not in result
+    assert "the journal could not be closed: may not patch configmaps" in warnings
+
+
+def test_a_journal_that_somebody_only_labelled_is_still_ours():
+    cluster = cluster_of()
+    World(cluster).later(5, lambda: cluster.touch(cluster.objects[PATH]))
+    result, warnings = call(cluster)
+    assert ("msg" in result, warnings) == (False, [])
+    assert held(cluster)["state"] == "finished"
+
+
+def test_a_writing_whose_answer_was_lost_is_recognized():
+    cluster = cluster_of()
+    World(cluster)
+    patch = cluster.patch
+    lost = []
+
+    def lose_one(path, *args, **options):
+        answer = patch(path, *args, **options)
+        if "configmaps" in path and not lost:
+            lost.append(path)
+            raise Unreachable("the connection broke", transient=True, ambiguous=True)
+        return answer
+
+    cluster.patch = lose_one
+    _result, warnings = call(cluster)
+    assert warnings == ["the journal could not be written: the connection broke"]
+    assert held(cluster)["state"] == "finished"
+
+
+def test_a_repeated_writing_that_had_arrived_is_recognized():
+    cluster = cluster_of()
+    World(cluster)
+    patch = cluster.patch
+    repeated = []
+
+    def repeat_one(path, *args, **options):
+        answer = patch(path, *args, **options)
+        if "configmaps" in path and not repeated:
+            repeated.append(path)
+            raise Conflict("changed", status=409)  # by the first copy of this very request
+        return answer
+
+    cluster.patch = repeat_one
+    _result, warnings = call(cluster)
+    assert warnings == []
+    assert held(cluster)["state"] == "finished"
+
+
+def test_a_journal_that_another_run_has_taken_over_is_not_written_any_more():
+    cluster = cluster_of()
+
+    def take_over():
+        text = json.dumps({"version": 1, "run": "r2", "workloads": {}})
+        cluster.objects[PATH]["data"] = {journal.KEY: text}
+        cluster.touch(cluster.objects[PATH])
+
+    World(cluster).later(5, take_over)
+    result, warnings = call(cluster)
+    assert outcomes(result) == dict.fromkeys(NAMES, "restarted")
+    assert warnings == [
+        "the journal could not be written: another start of the plan writes it now; this one goes on without"
+    ]
+    assert held(cluster)["run"] == "r2"
+
+
+def test_check_mode_writes_no_journal():
+    cluster = cluster_of()
+    start(cluster, check_mode=True)
+    assert PATH not in cluster.objects
+    assert not [path for _verb, path in cluster.asked if "configmaps" in path]
