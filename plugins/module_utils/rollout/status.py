@@ -198,6 +198,12 @@ def risks(workload: dict) -> list[str]:
     containers = [*pod.get("containers", []), *_sidecars(pod)]
     if not pod.get("readinessGates") and not any(container.get("readinessProbe") for container in containers):
         found.append("no container has a readiness probe: a new pod counts as ready as soon as it runs")
+    if not any(kinds.field(container, "lifecycle.preStop") for container in containers):
+        # Routes to a pod are taken away while it is already asked to end.
+        found.append(
+            "no container has a preStop hook: requests that still come while a pod ends are lost, "
+            "unless the application goes on serving for a while after SIGTERM"
+        )
     return found
 
 

@@ -11,7 +11,12 @@ def workload(
     kind="Deployment", name="api", spec=None, status=None, annotations=None, template=None, pod=None, **metadata
 ):
     """A workload in namespace shop, as the API server returns it; `template` holds annotations of the pod template."""
-    container = {"name": "app", "image": "shop/api:1", "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}}}
+    container = {
+        "name": "app",
+        "image": "shop/api:1",
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+    }
     base = {
         "selector": {"matchLabels": {"app": name}},
         "template": {

@@ -19,6 +19,12 @@ RECREATE = "its strategy is Recreate: all pods stop before new ones start, which
 ON_DELETE = "its update strategy is OnDelete: pods are replaced only when somebody deletes them"
 PAUSED = "it is paused: no pod is replaced until it is resumed"
 UNPROBED = "no container has a readiness probe: a new pod counts as ready as soon as it runs"
+ABRUPT = (
+    "no container has a preStop hook: requests that still come while a pod ends are lost, "
+    "unless the application goes on serving for a while after SIGTERM"
+)
+HOOK = {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}
+PROBE = {"readinessProbe": {"tcpSocket": {"port": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,25 @@ def test_daemon_sets(strategy, nodes, expected):
     ],
 )
 def test_pods_without_a_readiness_probe(pod, expected):
+    pod["containers"][0] |= HOOK
+    assert status.risks(workload(pod=pod)) == expected
+
+
+@pytest.mark.parametrize(
+    "pod, expected",
+    [
+        ({"containers": [{"name": "app"}]}, [ABRUPT]),
+        ({"containers": [{"name": "app", "lifecycle": {"postStart": {"exec": {}}}}]}, [ABRUPT]),
+        ({"containers": [{"name": "app"}, {"name": "proxy", **HOOK}]}, []),
+        (
+            {"containers": [{"name": "app"}], "initContainers": [{"name": "mesh", "restartPolicy": "Always", **HOOK}]},
+            [],
+        ),
+        ({"containers": [{"name": "app"}], "initContainers": [{"name": "wait", **HOOK}]}, [ABRUPT]),
+    ],
+)
+def test_pods_that_end_at_once(pod, expected):
+    pod["containers"][0] |= PROBE
     assert status.risks(workload(pod=pod)) == expected
 
 
@@ -104,4 +129,9 @@ def test_a_paused_deployment():
 
 def test_all_risks_are_told():
     spec = {"strategy": {"type": "Recreate"}, "paused": True}
-    assert status.risks(workload(spec=spec, pod={"containers": [{"name": "app"}]})) == [PAUSED, RECREATE, UNPROBED]
+    assert status.risks(workload(spec=spec, pod={"containers": [{"name": "app"}]})) == [
+        PAUSED,
+        RECREATE,
+        UNPROBED,
+        ABRUPT,
+    ]
