@@ -22,9 +22,9 @@ options:
   name:
     description:
       - One or more names. Without names and selectors all workloads of O(kind) in O(namespace) are meant.
+      - An empty list is refused, lest a variable that happens to be empty mean all of them.
     type: list
     elements: str
-    default: []
   namespace:
     description: One or more namespaces. Required unless O(all_namespaces=true).
     type: list

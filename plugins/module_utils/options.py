@@ -35,7 +35,7 @@ CONNECTION = {
 SELECTION = {
     "api_version": {"type": "str", "default": "apps/v1", "choices": ["apps/v1"], "aliases": ["api", "version"]},
     "kind": {"type": "list", "elements": "str", "default": ["Deployment"]},
-    "name": {"type": "list", "elements": "str", "default": []},
+    "name": {"type": "list", "elements": "str"},  # no default: an empty list is a mistake
     "namespace": {"type": "list", "elements": "str", "default": []},
     "all_namespaces": {"type": "bool", "default": False},
     "label_selectors": {"type": "list", "elements": "str", "default": []},

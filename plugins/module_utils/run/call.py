@@ -97,13 +97,16 @@ class Call:
             raise RolloutError("namespace is missing; name one or more, or say all_namespaces: true")
         if params["namespace"] and params["all_namespaces"]:
             raise RolloutError("namespace and all_namespaces: true contradict each other; keep one of the two")
+        for option in ("kind", "name"):
+            if params[option] == []:  # a variable that happens to be empty must not mean everything
+                raise RolloutError(f"{option} is an empty list; name at least one, or leave the option out")
         narrowed = any(params[name] for name in ("name", "label_selectors", "field_selectors", "select"))
         if params["all_namespaces"] and "field_manager" in params and not narrowed:
             raise RolloutError("all_namespaces: true alone would change the whole cluster; add a name or a selector")
         return Entry(
             id="selection",
             kinds=tuple(dict.fromkeys(kinds.kind_named(kind).name for kind in self._kinds())),
-            names=tuple(params["name"]),
+            names=tuple(params["name"] or ()),
             namespaces=tuple(params["namespace"]),
             label_selectors=tuple(params["label_selectors"]),
             field_selectors=tuple(params["field_selectors"]),
