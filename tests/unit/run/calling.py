@@ -29,9 +29,11 @@ def of_module(name: str) -> tuple[t.Callable, dict]:
     return verb, spec
 
 
-def prepare(name: str, cluster: FakeCluster, check_mode: bool = False, **options: t.Any) -> tuple[t.Callable, Call]:
+def prepare(
+    module: str, cluster: FakeCluster, check_mode: bool = False, /, **options: t.Any
+) -> tuple[t.Callable, Call]:
     """A module's verb and the call that these options make, in a world of the cluster's own."""
-    verb, spec = of_module(name)
+    verb, spec = of_module(module)
     checked = ArgumentSpecValidator(spec).validate(options)
     assert not checked.error_messages, checked.error_messages
     world = cluster.world or World(cluster)
@@ -44,6 +46,6 @@ def carry_out(verb: t.Callable, call: Call) -> dict:
         return verb(call)
 
 
-def run(name: str, cluster: FakeCluster, check_mode: bool = False, **options: t.Any) -> dict:
+def run(module: str, cluster: FakeCluster, check_mode: bool = False, /, **options: t.Any) -> dict:
     """What a module's verb returns."""
-    return carry_out(*prepare(name, cluster, check_mode, **options))
+    return carry_out(*prepare(module, cluster, check_mode, **options))
