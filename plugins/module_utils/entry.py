@@ -12,6 +12,7 @@ import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import auth, connect, libraries
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
@@ -91,7 +92,7 @@ def _finish(module: AnsibleModule, result: dict, seconds: float, call: Call | No
     if call:
         module.no_log_values.update(call.cluster.secrets)  # also what credential plugins gave meanwhile
         for warning in dict.fromkeys([*call.warnings, *call.cluster.warnings]):
-            module.warn(warning)
+            module.warn(remove_values(warning, module.no_log_values))  # Ansible hides secrets in results, not here
     if "msg" in result:
         module.fail_json(**shape)
     module.exit_json(**shape)
