@@ -35,7 +35,7 @@ demo: $(READY) ## restart a sample shop on two clusters, break it, repair it, re
 .PHONY: test unit sanity lint docs integration system
 test: unit lint docs sanity integration system ## everything a change must pass
 unit: $(READY) ## unit tests
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 sanity: $(READY) ## ansible-test sanity
 	$(BIN)/python -m tools.ansible_test sanity
 # Not the user's: collections in it would come before this checkout.

@@ -128,7 +128,7 @@ class TestObjects:
     def test_objects_are_created_replaced_and_deleted(self, admin):
         made = admin.create(CONFIGMAPS, {"metadata": {"name": "one"}, "data": {"a": "1"}})
         kind, sentence = sentence_of(admin.create, CONFIGMAPS, {"metadata": {"name": "one"}})
-        assert (kind, sentence.split(":")[0]) == (
+        assert (kind, sentence.partition(":")[0]) == (
             errors.Conflict,
             'configmaps "one" in namespace "shop" exists already (409 Conflict)',
         )
