@@ -10,7 +10,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.run import resolve
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 
-from simulation import FakeCluster, deployment, workload
+from simulation import FakeCluster, workload
 
 SHOP = [
     workload("StatefulSet", "redis", labels={"tier": "cache"}),

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError, Forbidden
-from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError, ScheduleError
 
@@ -645,8 +645,8 @@ def test_check_mode_pauses_nothing():
 # -- plan ------------------------------------------------------------------------------------------------------------
 
 
-def planned(cluster, plan=PLAN, **options):
-    return calling.run("k8s_rollout_plan", cluster, plan=plan, **options)
+def planned(cluster, plan=None, **options):
+    return calling.run("k8s_rollout_plan", cluster, plan=plan or PLAN, **options)
 
 
 def test_a_plan_tells_what_it_means_here_and_changes_nothing():
