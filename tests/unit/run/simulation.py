@@ -111,7 +111,12 @@ class FakeCluster:
     host = "https://simulated:6443"
     context = "simulated"
 
-    def __init__(self, workloads: t.Iterable[dict], takes: float = 10.0, breaks: t.Container[str] = ()):
+    def __init__(
+        self,
+        workloads: t.Iterable[dict],
+        takes: float | t.Mapping[str, float] = 10.0,  # by name, where they differ
+        breaks: t.Container[str] = (),
+    ):
         self.objects = {kinds.path(*kinds.key(one)): one for one in workloads}
         self.revisions: dict[str, list[dict]] = {}  # ReplicaSets by uid of their Deployment, oldest first
         for one in self.objects.values():
@@ -261,7 +266,8 @@ class FakeCluster:
 
         self.world.later(LATENCY, lambda: self.show(one))
         if one["metadata"]["name"] not in self.breaks or restart.run_of(one) is None:
-            self.world.later(self.takes, done)
+            takes = self.takes if isinstance(self.takes, (int, float)) else self.takes[one["metadata"]["name"]]
+            self.world.later(takes, done)
 
     def _note_revision(self, one: dict) -> None:
         """What the Deployment controller does: a ReplicaSet for each template, numbered anew when one comes back."""
@@ -437,7 +443,9 @@ class Run:
         for task in tasks:
             task.timeout, task.settle = timeout, settle
         members = {entry.id: tuple(task.title for task in tasks if task.group == entry.id) for entry in plan}
-        groups = [Group(entry.id, members[entry.id], entry.after, entry.max_parallel) for entry in plan]
+        groups = [
+            Group(entry.id, members[entry.id], entry.after, entry.max_parallel, entry.stagger or 0) for entry in plan
+        ]
         controller = controller or Controller(None)
         if isinstance(controller, Mortal):
             controller.clock = self.world.clock
