@@ -72,7 +72,7 @@ def parse_retry_after(value: str | None, details: Mapping, now: float) -> float 
     `now` is the time of day in seconds since 1970.
     """
     if value:
-        if value.strip().isdigit():
+        if value.isascii() and value.strip().isdigit():
             return float(value)
         try:
             return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - now)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in_user
+from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in
 from ansible_collections.restartx.core.plugins.module_utils.cluster.url import password_of
 
 # option -> environment variables, the first that is set counts
@@ -71,12 +71,7 @@ def secrets_of(options: Mapping, environ: Mapping[str, str] | None = None) -> se
     secrets = {str(auth[name]) for name in ("api_key", "password") if name in auth}
     secrets |= {value for name, value in auth.get("proxy_headers", {}).items() if name.endswith("basic_auth")}
     secrets |= {password_of(auth.get("proxy"))} - {None}
-    kubeconfig = auth.get("kubeconfig")
-    if isinstance(kubeconfig, Mapping):
-        for entry in kubeconfig.get("users") or []:
-            if isinstance(entry, Mapping) and isinstance(entry.get("user"), Mapping):
-                secrets |= secrets_in_user(entry["user"])
-    return secrets
+    return secrets | secrets_in(auth.get("kubeconfig"))
 
 
 def _typed(name: str, text: str) -> object:

@@ -105,16 +105,22 @@ class Cluster:
             return attempts or (_FIRST_ATTEMPTS if unknown else self._retry.attempts)
 
         def call() -> dict:
-            silence = READ_SECONDS
-            if deadline is not None:
-                silence = max(_SHORTEST, min(silence, deadline - self._retry.clock()))
-            return self._connection.fetch(Request(method, path, params or {}, body, content, silence))
+            return self._connection.fetch(Request(method, path, params or {}, body, content, self._silence(deadline)))
 
         return self._retry.run(call, resend=resend, deadline=deadline, limit=limit)
 
     def get(self, path: str, params: Mapping[str, object] | None = None, *, deadline: float | None = None) -> dict:
         """One object."""
         return self.request("GET", path, params, deadline=deadline)
+
+    def text(self, path: str, params: Mapping[str, object] | None = None, *, deadline: float | None = None) -> str:
+        """What is no JSON but lines, such as a container's log; one attempt, for whoever asks can do without."""
+
+        def call() -> str:
+            request = Request("GET", path, params or {}, silence=self._silence(deadline))
+            return b"\n".join(Stream(self._connection, request).lines()).decode("utf-8", "replace")
+
+        return self._retry.run(call, resend=True, deadline=deadline, limit=lambda error: 1)
 
     def list(
         self,
@@ -194,6 +200,12 @@ class Cluster:
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._connection.close()
+
+    def _silence(self, deadline: float | None) -> float:
+        """The longest time in seconds without a byte that a request before the deadline bears."""
+        if deadline is None:
+            return READ_SECONDS
+        return max(_SHORTEST, min(READ_SECONDS, deadline - self._retry.clock()))
 
     def _pages(self, path: str, params: Mapping, deadline: float | None, attempts: int | None) -> Listing:
         items: list[dict] = []

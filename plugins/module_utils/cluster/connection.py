@@ -163,7 +163,8 @@ class Connection:
         with self._lock:
             self.requests += 1
         try:
-            response = pools.request(
+            # Not request(): with a body, urllib3 1.26 would join the headers that impersonate several groups into one.
+            response = pools.request_encode_url(
                 request.method,
                 url,
                 body=None if request.body is None else json.dumps(request.body).encode(),

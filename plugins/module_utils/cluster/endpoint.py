@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import kubeconfig
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential, Source
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
 from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of, read_file
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in_user
+from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in
 from ansible_collections.restartx.core.plugins.module_utils.cluster.url import bare, is_url, password_of
 from ansible_collections.restartx.core.plugins.module_utils.cluster.user import (
     source_of_options,
@@ -84,7 +85,7 @@ def _of_kubeconfig(
     impersonation += [("Impersonate-Uid", user["as-uid"])] if user.get("as-uid") else []
     impersonation += [("Impersonate-Group", group) for group in user.get("as-groups") or []]
     for key, values in (user.get("as-user-extra") or {}).items():
-        impersonation += [(f"Impersonate-Extra-{key}", value) for value in values]
+        impersonation += [(f"Impersonate-Extra-{quote(str(key), safe='')}", value) for value in values or []]
     return Endpoint(
         host=cluster["server"],
         source=given or source_of_user(chosen, environ, plugin_timeout, persist),
@@ -94,8 +95,8 @@ def _of_kubeconfig(
         validate=not cluster.get("insecure-skip-tls-verify"),
         server_name=cluster.get("tls-server-name"),
         proxy=cluster.get("proxy-url"),
-        impersonation=tuple((name, str(value)) for name, value in impersonation),
-        secrets=frozenset(secrets_in_user(user)),
+        impersonation=tuple(impersonation),
+        secrets=frozenset(secrets_in([cluster, user])),
     )
 
 
@@ -132,7 +133,7 @@ def _with_options(endpoint: Endpoint, auth: Mapping) -> Endpoint:
     for name, value in endpoint.impersonation:
         if not value.isascii() or not value.isprintable():
             raise ConfigError(f"{name} of {endpoint.where} cannot stand in a header: use printable ASCII characters")
-    host = str(endpoint.host).strip().rstrip("/")
+    host = endpoint.host.strip().rstrip("/")
     for name, url, schemes in (("host", host, _SCHEMES[:2]), ("proxy", endpoint.proxy, _SCHEMES)):
         if url and not is_url(url, schemes):
             raise ConfigError(f'{name} "{bare(url)}" of {endpoint.where} is no URL: write it like https://name:port')

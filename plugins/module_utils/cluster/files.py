@@ -16,8 +16,9 @@ def read_file(path: str) -> bytes:
     try:
         with open(os.path.expanduser(path), "rb") as file:
             return file.read()
-    except OSError as error:
-        raise ConfigError(f'cannot read "{path}" ({error.strerror}): correct the path or its permissions') from None
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        reason = getattr(error, "strerror", error)
+        raise ConfigError(f'cannot read "{path}" ({reason}): correct the path or its permissions') from None
 
 
 def content_of(entry: Mapping, name: str, where: str) -> bytes | None:

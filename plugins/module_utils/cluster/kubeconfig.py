@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
 from ansible_collections.restartx.core.plugins.module_utils.cluster.libraries import yaml
+from ansible_collections.restartx.core.plugins.module_utils.cluster.shape import check_shape
 
 _LISTS = {"clusters": "cluster", "users": "user", "contexts": "context"}
 _FILE_KEYS = {"clusters": ("certificate-authority",), "users": ("client-certificate", "client-key", "tokenFile")}
@@ -44,6 +45,11 @@ class Chosen:
     user: dict = field(repr=False)
     paths: tuple[str, ...] = ()
 
+    @property
+    def whose(self) -> str:
+        """Whose credentials these are, in words."""
+        return f'user "{self.user_name}" of {self.where}' if self.user_name else f"nobody (no user in {self.where})"
+
 
 def load(source: str | Mapping) -> Kubeconfig:
     """Read `source`: a path, several joined by the system's path separator, or the content as a mapping.
@@ -53,8 +59,12 @@ def load(source: str | Mapping) -> Kubeconfig:
     if isinstance(source, Mapping):
         where = "the kubeconfig option"
         return _merged(where, [(where, dict(source), os.getcwd())], ())
-    if "\n" in source or source.lstrip().startswith("{"):  # not shown: it may hold secrets
-        raise ConfigError("kubeconfig holds the text of a file: give its path, or the text as a dictionary (from_yaml)")
+    if (
+        not isinstance(source, str) or "\n" in source or source.lstrip().startswith("{")
+    ):  # not shown: it may hold secrets
+        raise ConfigError(
+            "kubeconfig is neither a path nor a dictionary: give a path, or the content through from_yaml"
+        )
     listed = [os.path.abspath(os.path.expanduser(path)) for path in source.split(os.pathsep) if path.strip()]
     paths = tuple(path for path in listed if os.path.exists(path))
     if not paths:
@@ -103,8 +113,6 @@ def _read(path: str) -> dict:
         raise ConfigError(f"{where} is not valid YAML{position}: correct it, or write it anew") from None
     if content is None:
         raise ConfigError(f"{where} is empty: write it anew, or give another file")
-    if not isinstance(content, dict):
-        raise ConfigError(f"{where} is no kubeconfig: it must hold clusters, users and contexts")
     return content
 
 
@@ -112,34 +120,24 @@ def _merged(where: str, contents: list[tuple[str, dict, str]], paths: tuple[str,
     merged: dict[str, dict[str, dict]] = {key: {} for key in _LISTS}
     current = None
     for name, content, folder in contents:
-        for key in _LISTS:
-            for entry_name, entry in _entries(name, content, key):
-                merged[key].setdefault(entry_name, _absolute(entry, key, folder))
+        check_shape(content, name)
+        for key, inner in _LISTS.items():
+            for entry in content.get(key) or []:
+                if not entry.get("name"):
+                    raise ConfigError(f"{key} of {name} have an entry without a name: give it one")
+                merged[key].setdefault(entry["name"], _absolute(entry.get(inner) or {}, key, folder))
         current = current or content.get("current-context")
     return Kubeconfig(where=where, current=current, paths=paths, **merged)
-
-
-def _entries(where: str, content: dict, key: str) -> list[tuple[str, dict]]:
-    entries = content.get(key) or []
-    if not isinstance(entries, list):
-        raise ConfigError(f"{key} of {where} must be a list: correct the file")
-    result = []
-    for index, entry in enumerate(entries):
-        body = (entry.get(_LISTS[key]) or {}) if isinstance(entry, dict) else None
-        if not isinstance(body, dict) or not isinstance(entry.get("name"), str):
-            raise ConfigError(f"{key}[{index}] of {where} must have a name and a mapping {_LISTS[key]}: correct it")
-        result.append((entry["name"], body))
-    return result
 
 
 def _absolute(entry: dict, key: str, folder: str) -> dict:
     """A copy of the entry in which file names, and a plugin's command with a folder in it, do not depend on the cwd."""
     entry = dict(entry)
     for name in _FILE_KEYS.get(key, ()):
-        if isinstance(entry.get(name), str) and entry[name]:
+        if entry.get(name):
             entry[name] = os.path.join(folder, entry[name])
-    plugin = entry.get("exec")
-    if isinstance(plugin, dict) and os.path.dirname(str(plugin.get("command") or "")):
+    plugin = entry.get("exec") or {}
+    if os.path.dirname(plugin.get("command") or ""):
         entry["exec"] = {**plugin, "command": os.path.join(folder, plugin["command"])}
     return entry
 

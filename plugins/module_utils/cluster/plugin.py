@@ -23,7 +23,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.credential i
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import CredentialPlugin
 from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of
 from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide, secrets_in_user
+from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide, secrets_in
 
 _EXTENSION = "client.authentication.k8s.io/exec"
 _LONGEST_LINE = 300
@@ -35,13 +35,11 @@ class Plugin:
     def __init__(self, chosen: Chosen, environ: Mapping[str, str], timeout: float) -> None:
         self._exec = chosen.user["exec"]
         self._timeout = timeout
-        self._secrets = secrets_in_user(chosen.user)
+        self._secrets = secrets_in(chosen.user)
         self._cluster = chosen.cluster
-        self._name = f'credential plugin "{_command(self._exec)}" of user "{chosen.user_name}" of {chosen.where}'
+        self._name = f'credential plugin "{_command(self._exec)}" of {chosen.whose}'
         self._environ = dict(environ) | {
-            str(pair.get("name")): str(pair.get("value"))
-            for pair in self._exec.get("env") or []
-            if isinstance(pair, dict)
+            pair["name"]: pair.get("value") or "" for pair in self._exec.get("env") or [] if pair.get("name")
         }
 
     def read(self) -> Credential:
@@ -68,16 +66,16 @@ class Plugin:
         )
 
     def _run(self) -> str:
-        command = str(self._exec["command"])
+        command = self._exec["command"]
         program = shutil.which(command, path=self._environ.get("PATH"))
         if program is None:
-            hint = " ".join(str(self._exec.get("installHint") or "").split())
+            hint = " ".join((self._exec.get("installHint") or "").split())
             raise CredentialPlugin(
                 f"{self._name} is not installed here or not executable: install it, or correct its command"
                 + (f" ({hint})" if hint else "")
             )
         environ = {**self._environ, "KUBERNETES_EXEC_INFO": json.dumps(self._info())}
-        arguments = [program, *map(str, self._exec.get("args") or [])]
+        arguments = [program, *(self._exec.get("args") or [])]
         try:
             # A session of its own: it cannot ask at our terminal, and all of its children can be ended together.
             process = subprocess.Popen(
@@ -90,8 +88,9 @@ class Plugin:
                 encoding="utf-8",
                 errors="replace",
             )
-        except OSError as error:
-            raise CredentialPlugin(f"{self._name} cannot be started ({error.strerror}): correct its command") from None
+        except (OSError, ValueError) as error:  # ValueError: arguments that no program can have
+            reason = getattr(error, "strerror", error)
+            raise CredentialPlugin(f"{self._name} cannot be started ({reason}): correct its command") from None
         try:
             output, complaint = process.communicate(timeout=self._timeout)
         except subprocess.TimeoutExpired:
@@ -153,11 +152,11 @@ _BY_HAND = "run it by hand to see why"
 
 def _command(section: Mapping) -> str:
     """The command with its first words: `aws eks get-token`. Options are left out, they may hold secrets."""
-    words = [str(section.get("command") or "")]
+    words = [section.get("command") or ""]
     for argument in section.get("args") or []:
-        if not re.fullmatch(r"[A-Za-z][\w-]{0,30}", str(argument)):
+        if not re.fullmatch(r"[A-Za-z][\w-]{0,30}", argument):
             break
-        words.append(str(argument))
+        words.append(argument)
     return " ".join(words)
 
 

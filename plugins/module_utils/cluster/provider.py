@@ -18,8 +18,7 @@ def provider_source(chosen: Chosen, persist: bool) -> Source:
     With `persist`, refreshed tokens are written to the kubeconfig file; else they live in our copy of the section.
     """
     provider = chosen.user["auth-provider"]
-    words = f'user "{chosen.user_name}" of {chosen.where}'
-    name = f'auth-provider "{provider.get("name")}" of {words}'
+    name = f'auth-provider "{provider.get("name")}" of {chosen.whose}'
     only = {  # this one context, so that nothing else of the file is touched
         "contexts": [{"name": "only", "context": {"cluster": "only", "user": "only"}}],
         "clusters": [{"name": "only", "cluster": {"server": chosen.cluster["server"]}}],
@@ -58,4 +57,4 @@ def provider_source(chosen: Chosen, persist: bool) -> Source:
             raise CredentialPlugin(f"{name} gave no token: use a credential plugin (exec) in its place, or api_key")
         return Credential(header)
 
-    return Source(words, read, renewable=True, max_age=REREAD)
+    return Source(chosen.whose, read, renewable=True, max_age=REREAD)

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-_NAME = re.compile(r"token|secret|passw|passphrase|api_?key|access_?key|private_?key|credential", re.IGNORECASE)
-_USER_KEYS = ("token", "password", "client-key-data")
-_PROVIDER_KEYS = ("id-token", "refresh-token", "access-token", "client-secret")
+from ansible_collections.restartx.core.plugins.module_utils.cluster.url import password_of
+
+_NAME = re.compile(r"token|secret|passw|api_?key|access_?key|private_?key|credential", re.IGNORECASE)
+_KEYS = {"token", "password", "client-key-data", "id-token", "refresh-token", "access-token", "client-secret"}
 # What programs tend to quote when they fail: web tokens, and values after a telling name.
 _TELLING = re.compile(
     r"\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?|(?<=bearer )\S+|(?<=(?:token|etkey)[=:])\s*\S+|(?<=(?:secret|ssword)[=:])\s*\S+",
@@ -19,15 +20,22 @@ _SHORTEST_GUESS = 8  # what we only guess to be secret must be this long: hiding
 HIDDEN = "********"
 
 
-def secrets_in_user(user: Mapping) -> set[str]:
-    """The secrets in a kubeconfig's user entry, also those given to its credential plugin or provider."""
-    secrets = {str(user[key]) for key in _USER_KEYS if user.get(key)}
-    provider = (user.get("auth-provider") or {}).get("config") or {}
-    secrets |= {str(provider[key]) for key in _PROVIDER_KEYS if provider.get(key)}
-    for pair in (user.get("exec") or {}).get("env") or []:
-        if isinstance(pair, Mapping) and _NAME.search(str(pair.get("name"))):
-            secrets |= {value for value in (str(pair.get("value") or ""),) if len(value) >= _SHORTEST_GUESS}
-    return secrets
+def secrets_in(content: object) -> set[str]:
+    """The secrets anywhere in a kubeconfig or a part of it, whatever its shape.
+
+    In the environment of a credential plugin they are guessed from the names.
+    """
+    if isinstance(content, list):
+        return set().union(*map(secrets_in, content))
+    if not isinstance(content, Mapping):
+        return set()
+    secrets = set().union(*map(secrets_in, content.values()))
+    secrets |= {str(value) for key, value in content.items() if key in _KEYS and value}
+    value = str(content.get("value") or "")
+    if _NAME.search(str(content.get("name"))) and len(value) >= _SHORTEST_GUESS:
+        secrets.add(value)
+    password = password_of(str(content.get("proxy-url") or ""))
+    return secrets | ({password} if password else set())
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

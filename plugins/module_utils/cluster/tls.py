@@ -49,5 +49,6 @@ def _show(context: ssl.SSLContext, credential: Credential, where: str) -> None:
             context.load_cert_chain(path, password="")  # an encrypted key fails at once, and does not ask at a terminal
         except ssl.SSLError:
             raise ConfigError(
-                f"client certificate and key of {where} cannot be used: give a matching pair in PEM, the key not encrypted"
+                f"client certificate and key of {where} cannot be used: "
+                "give a matching pair in PEM, the key not encrypted"
             ) from None

@@ -59,7 +59,9 @@ def trouble_of(error: Exception, host: str, proxy: str | None, path: str) -> Unr
     cause = find(ssl.SSLError)
     if cause and not isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         words = [text for word, text in _ALERTS.items() if word in (cause.reason or "")]
-        return unreachable(words[0] if words else f"TLS failed ({cause.reason or cause})", transient=False)
+        return unreachable(words[0] if words else f"TLS failed ({cause.reason or cause})", transient=not words)
+    if find(urllib3.exceptions.LocationValueError):
+        return unreachable("that is no possible name of a host, correct it", transient=False, ambiguous=False)
     if cause := find(socket.gaierror):
         name = urlsplit(proxy if at_proxy else host).hostname
         return unreachable(f'the name "{name}" has no address ({cause.strerror}), check the name and DNS')

@@ -50,7 +50,7 @@ def source_of_options(auth: Mapping) -> Source | None:
 def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: float, persist: bool) -> Source:
     """The credentials of a kubeconfig's user; client-go's order: token file, token, plugin, provider, password."""
     user = chosen.user
-    words = f'user "{chosen.user_name}" of {chosen.where}'
+    words = chosen.whose
     if not user.get("tokenFile") and not user.get("token"):
         if user.get("exec"):
             return Source(words, Plugin(chosen, environ, plugin_timeout).read, renewable=True)

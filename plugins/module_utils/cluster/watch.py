@@ -163,15 +163,3 @@ class Watch:
         self._stopped.wait()
         if self._stream is not None:
             self._stream.hang_up()
-
-
-def watch(
-    cluster: Cluster,
-    path: str,
-    params: Mapping[str, object] | None,
-    resource_version: str | None,
-    deliver: Callable[[Event], None],
-    stopped: threading.Event,
-) -> None:
-    """Run a Watch with the usual times; see there."""
-    Watch(cluster, path, params, resource_version, deliver, stopped).run()

@@ -66,7 +66,8 @@ def test_a_request_tells_its_rbac_verb(method, path, params, verb):
 
 
 def rbac(user="eve", verb="patch", resource="deployments", group="apps", where='in the namespace "shop"'):
-    return f'deployments.apps "api" is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
+    what = f'cannot {verb} resource "{resource}" in API group "{group}" {where}'
+    return f'deployments.apps "api" is forbidden: User "{user}" {what}'
 
 
 def answer(code, text="", method="PATCH", path=API, reason=None, **more):
@@ -107,8 +108,8 @@ def answer(code, text="", method="PATCH", path=API, reason=None, **more):
         (
             answer(403, rbac(user="system:anonymous")),
             errors.Forbidden,
-            f'{HOST} got no credentials and does not let anonymous users patch deployments.apps "api" in namespace "shop": '
-            "give credentials",
+            f"{HOST} got no credentials and does not let anonymous users "
+            'patch deployments.apps "api" in namespace "shop": give credentials',
         ),
         (
             answer(403),
@@ -148,8 +149,8 @@ def answer(code, text="", method="PATCH", path=API, reason=None, **more):
         (
             answer(404, "404 page not found"),
             errors.NotFound,
-            f"{HOST} does not know {API} (404 Not Found): check that the host is the address of a Kubernetes API server "
-            "and that this version of it serves the resource",
+            f"{HOST} does not know {API} (404 Not Found): check that the host is the address of a Kubernetes API "
+            "server and that this version of it serves the resource",
         ),
         (
             answer(409, "the object has been modified", reason="Conflict", details={"name": "api"}),

@@ -103,7 +103,8 @@ def test_a_refused_token_file_is_read_again_and_the_request_sent_again(serve, cl
     assert cluster.requests == 4
 
 
-EXPIRED = certificate(key(), end=NOW - timedelta(hours=1))
+PAST = NOW - timedelta(hours=1)
+EXPIRED = certificate(key(), end=PAST)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +119,7 @@ EXPIRED = certificate(key(), end=NOW - timedelta(hours=1))
         ),
         (
             Credential(certificate=EXPIRED),
-            f"the client certificate expired on {NOW - timedelta(hours=1):%Y-%m-%d at %H:%M} UTC, renew the expired one",
+            f"the client certificate expired on {PAST:%Y-%m-%d at %H:%M} UTC, renew the expired one",
         ),
         (Credential("Bearer t", certificate(key())), ""),
     ],

@@ -170,13 +170,13 @@ class TestUsers:
         assert b"PRIVATE KEY" in find({"host": "https://h", "client_cert": both}).source.read().key
 
     def test_impersonation_in_the_kubeconfig_is_kept(self, find):
-        user = {"as": "eve", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"reason": ["x"]}}
+        user = {"as": "eve", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"a/b": ["x"]}}
         assert find({"kubeconfig": config(user)}).impersonation == (
             ("Impersonate-User", "eve"),
             ("Impersonate-Uid", "7"),
             ("Impersonate-Group", "a"),
             ("Impersonate-Group", "b"),
-            ("Impersonate-Extra-reason", "x"),
+            ("Impersonate-Extra-a%2Fb", "x"),
         )
 
 
@@ -233,7 +233,8 @@ HOST = {"host": "https://h", "api_key": "t"}
         ),
         (
             {"kubeconfig": config({"client-certificate-data": "%"})},
-            'client-certificate-data of user "dev" of the kubeconfig option is not base64: correct it, or write the file anew',
+            'client-certificate-data of user "dev" of the kubeconfig option is not base64: '
+            "correct it, or write the file anew",
         ),
         (
             {"kubeconfig": config(**{"certificate-authority-data": "Q0E="})},

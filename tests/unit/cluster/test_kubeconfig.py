@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.connect import connect
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, ConfigError
 from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import choose, load
 
 
@@ -94,22 +98,43 @@ def without(key, **changes):
             'kubeconfig file "{path}" is not valid YAML (line 1, column 5): correct it, or write it anew',
         ),
         ("\tx: y", None, 'kubeconfig file "{path}" is not valid YAML (line 1, column 1): correct it, or write it anew'),
-        ("- a", None, 'kubeconfig file "{path}" is no kubeconfig: it must hold clusters, users and contexts'),
+        ("- a", None, 'the content of kubeconfig file "{path}" must be a mapping: {correct}'),
         (
             {"clusters": []},
             None,
             'kubeconfig file "{path}" has no contexts: write one with kubectl config set-context, or give another file',
         ),
-        ({"contexts": "x"}, None, 'contexts of kubeconfig file "{path}" must be a list: correct the file'),
+        ({"contexts": "x"}, None, 'contexts of kubeconfig file "{path}" must be a list: {correct}'),
         (
             {"contexts": [{"name": "x"}, {"context": {}}]},
             None,
-            'contexts[1] of kubeconfig file "{path}" must have a name and a mapping context: correct it',
+            'contexts of kubeconfig file "{path}" have an entry without a name: give it one',
         ),
         (
             {"users": [{"name": "x", "user": "token"}]},
             None,
-            'users[0] of kubeconfig file "{path}" must have a name and a mapping user: correct it',
+            'users[0].user of kubeconfig file "{path}" must be a mapping: {correct}',
+        ),
+        (
+            config(user={"password": 1234}),
+            None,
+            'users[0].user.password of kubeconfig file "{path}" must be text (in quotes): {correct}',
+        ),
+        (
+            config(user={"exec": {"args": ["get", None]}}),
+            None,
+            'users[0].user.exec.args[1] of kubeconfig file "{path}" is empty: {correct}',
+        ),
+        (
+            config(user={"auth-provider": {"config": {"id-token": 5}}}),
+            None,
+            'users[0].user.auth-provider.config.id-token of kubeconfig file "{path}" '
+            "must be text (in quotes): {correct}",
+        ),
+        (
+            config(**{"insecure-skip-tls-verify": "false"}),
+            None,
+            'clusters[0].cluster.insecure-skip-tls-verify of kubeconfig file "{path}" must be true or false: {correct}',
         ),
         (config(), "two", 'there is no context "two" in kubeconfig file "{path}": it has one'),
         (
@@ -139,7 +164,7 @@ def test_what_is_wrong_is_one_sentence_that_names_the_file_and_the_way_out(write
     path = write(content)
     with pytest.raises(ConfigError) as caught:
         choose(load(path), context)
-    assert str(caught.value) == sentence.format(path=path)
+    assert str(caught.value) == sentence.format(path=path, correct="correct it, or write the file anew")
 
 
 def test_many_contexts_are_not_all_named(write):
@@ -160,9 +185,77 @@ def test_files_that_are_missing_or_cannot_be_read_are_named(tmp_path):
 
 @pytest.mark.parametrize("text", ["apiVersion: v1\nusers: [{token: secret}]", '{"users": [{"token": "secret"}]}'])
 def test_the_text_of_a_kubeconfig_in_place_of_its_path_is_not_shown(text):
-    with pytest.raises(ConfigError, match="give its path, or the text as a dictionary") as caught:
+    with pytest.raises(
+        ConfigError, match="neither a path nor a dictionary: give a path, or the content through from_yaml"
+    ) as caught:
         load(text)
     assert "secret" not in str(caught.value)
+
+
+def test_a_context_may_name_no_user(write):
+    content = config()
+    del content["contexts"][0]["context"]["user"]
+    chosen = choose(load(write(content)), None)
+    assert (chosen.user, chosen.whose.partition(" (")[0]) == ({}, "nobody")
+
+
+def places(content, path=()):
+    """The paths of all values in a kubeconfig."""
+    yield path
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield from places(value, (*path, key))
+
+
+FULL = config(
+    user={
+        **{name: "x" for name in ("token", "tokenFile", "username", "password", "client-key", "client-key-data", "as")},
+        "as-groups": ["a"],
+        "as-user-extra": {"why": ["x"]},
+        "auth-provider": {"name": "oidc", "config": {"id-token": "x"}},
+        "exec": {
+            "apiVersion": "v1",
+            "command": "no-such-program",
+            "args": ["a"],
+            "env": [{"name": "a", "value": "b"}],
+            "provideClusterInfo": True,
+        },
+    },
+    **{"certificate-authority": "x", "certificate-authority-data": "x", "tls-server-name": "x", "proxy-url": "x"},
+    extensions=[{"name": "x", "extension": {"a": 1}}],
+)
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.just("https://x")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "a"]), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(list(places(FULL))), st.booleans(), JUNK), min_size=1, max_size=4))
+def test_whatever_stands_in_it_is_used_or_refused_in_a_sentence(changes):
+    content = copy.deepcopy(FULL)
+    for path, remove, junk in changes:
+        content = changed(content, path, remove, junk)
+    try:
+        connect({"kubeconfig": content}, {"PATH": ""})
+    except ClusterError as error:
+        assert str(error)
+
+
+def changed(content, path, remove, junk):
+    """The content with the value at this path replaced or removed, if it is still there."""
+    if not path:
+        return {} if remove else junk
+    key, *rest = path
+    if (isinstance(content, dict) and key in content) or (
+        isinstance(content, list) and isinstance(key, int) and key < len(content)
+    ):
+        if remove and not rest:
+            del content[key]
+        else:
+            content[key] = changed(content[key], rest, remove, junk)
+    return content
 
 
 def test_secrets_are_not_in_what_python_shows_of_it(write):

@@ -138,6 +138,13 @@ def test_a_port_without_tls_is_named(serve, cluster_of):
         cluster_of(server, {"host": server.url.replace("http:", "https:")}).get(API)
 
 
+def test_a_name_that_no_host_can_have_is_named(serve, cluster_of):
+    cluster = cluster_of(serve(Reply()), {"host": "https://a..b:6443"})
+    with pytest.raises(Unreachable, match="that is no possible name of a host, correct it"):
+        cluster.get(API)
+    assert cluster.requests == 1
+
+
 def test_a_port_where_nobody_listens_is_named(cluster_of, serve):
     server = serve(Reply())
     server.close()

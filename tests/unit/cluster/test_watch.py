@@ -63,6 +63,26 @@ class Watched:
         assert not self.thread.is_alive()
 
 
+class Pauses:
+    """An event in whose place pauses are written down; set after `count` of them."""
+
+    def __init__(self, count):
+        self._event = threading.Event()
+        self._count = count
+        self.seconds = []
+
+    def is_set(self):
+        return self._event.is_set()
+
+    def wait(self, seconds=None):
+        if seconds is None:
+            self._event.wait()
+            return
+        self.seconds.append(seconds)
+        if len(self.seconds) == self._count:
+            self._event.set()
+
+
 @pytest.fixture
 def watch(cluster_of):
     """Watch a server: watch(server, ...) -> Watched; pauses last no longer than `longest` real seconds."""
@@ -90,6 +110,16 @@ def test_events_are_told_in_order_and_the_next_answer_goes_on_from_the_last(serv
         "timeoutSeconds": "45",
     }
     assert [seen.params["resourceVersion"] for seen in server.seen] == ["1", "9"]
+
+
+def test_it_says_each_time_the_server_has_agreed_to_it(serve, cluster_of):
+    opened = []
+    stopped = Pauses(3)
+    server = serve(hang_up, Chunks((line("ADDED", "a", 2),)), status(503, "", ""))
+    Watch(
+        cluster_of(server), PODS, {}, "1", lambda event: None, stopped, opened=lambda: opened.append(len(server.seen))
+    ).run()
+    assert opened == [2]
 
 
 def test_without_a_version_the_whole_collection_is_told_first(serve, watch):
@@ -168,26 +198,6 @@ def test_a_version_the_server_keeps_failing_on_is_dropped(serve, watch):
     too_large = status(504, "Timeout", "Too large resource version: 900, current: 7")
     server = serve(too_large, too_large, too_large, pods("a", version=7), Chunks((), "open"))
     assert watch(server, version="900").take(1) == [("Relisted", ["a"])]
-
-
-class Pauses:
-    """An event in whose place pauses are written down; set after `count` of them."""
-
-    def __init__(self, count):
-        self._event = threading.Event()
-        self._count = count
-        self.seconds = []
-
-    def is_set(self):
-        return self._event.is_set()
-
-    def wait(self, seconds=None):
-        if seconds is None:
-            self._event.wait()
-            return
-        self.seconds.append(seconds)
-        if len(self.seconds) == self._count:
-            self._event.set()
 
 
 @pytest.mark.parametrize(
