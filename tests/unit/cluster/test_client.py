@@ -137,6 +137,25 @@ class TestRequests:
         assert len(server.seen) == 1
 
 
+class TestText:
+    LOG = "/api/v1/namespaces/shop/pods/api-1/log"
+
+    @pytest.mark.parametrize("answer", [Reply(body=b"one\ntwo\n"), Chunks((b"one\nt", b"wo\n"))])
+    def test_lines_come_as_they_are(self, serve, cluster_of, answer):
+        server = serve(answer)
+        assert cluster_of(server).text(self.LOG, {"previous": True, "tailLines": 2}) == "one\ntwo"
+        assert server.seen[0].params == {"previous": "true", "tailLines": "2"}
+
+    def test_what_is_no_text_does_no_harm(self, serve, cluster_of):
+        assert cluster_of(serve(Reply(body=b"\xff\n"))).text(self.LOG) == "\ufffd"
+
+    def test_a_failure_is_told_at_once(self, serve, cluster_of, time):
+        server = serve(DOWN)
+        with pytest.raises(errors.ServerFailed):
+            cluster_of(server).text(self.LOG)
+        assert len(server.seen) == 1 and time.slept == []
+
+
 class TestLists:
     def test_items_get_the_kind_that_lists_leave_out(self, serve, cluster_of):
         listing = cluster_of(serve(page("api", "web"))).list(DEPLOYMENTS, {"labelSelector": "a=b"})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 from http.server import BaseHTTPRequestHandler
@@ -230,7 +231,40 @@ class TestProxies:
         def log_message(self, *_arguments):
             """Nothing on the test's output."""
 
+    class Passing(BaseHTTPRequestHandler):
+        """A proxy that passes everything on, wherever it was meant to go, to `server.target`."""
+
+        def do_CONNECT(self):
+            self.server.seen.append(self.path)
+            with socket.create_connection(self.server.target) as target:
+                self.send_response(200)
+                self.end_headers()
+                ends = {self.connection: target, target: self.connection}
+                while all(self._pass_on(end, ends[end]) for end in select.select(ends, (), ())[0]):
+                    pass
+            self.close_connection = True
+
+        @staticmethod
+        def _pass_on(end, other):
+            data = end.recv(65536)
+            other.sendall(data)
+            return data
+
+        def log_message(self, *_arguments):
+            """Nothing on the test's output."""
+
     OPTIONS = {"host": "https://one.example:6443", "api_key": "t"}
+
+    def test_the_servers_certificate_is_checked_through_the_proxy(self, serve, cluster_of, tls, trusted):
+        server = serve(Reply(body={"a": 1}), tls=tls())
+        proxy = serve(handler=self.Passing)
+        proxy.target = ("127.0.0.1", server.server_port)
+        assert cluster_of(server, trusted | {"proxy": proxy.url}).get(API) == {"a": 1}
+        assert proxy.seen == [f"127.0.0.1:{server.server_port}"]
+        with pytest.raises(Unreachable, match="^cannot reach https://127.0.0.2:6443: .* is for another"):
+            cluster_of(server, trusted | {"proxy": proxy.url, "host": "https://127.0.0.2:6443"}).get(API)
+        with pytest.raises(Unreachable, match="signed by an unknown CA"):
+            cluster_of(server, {"proxy": proxy.url}).get(API)
 
     def test_one_that_refuses_is_named_with_its_words_and_gets_the_headers(self, serve, cluster_of):
         proxy = serve(handler=self.Refusing)
