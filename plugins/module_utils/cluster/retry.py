@@ -54,16 +54,20 @@ class Retry:
         """Call until it succeeds; re-raises the last ClusterError when waiting is of no use, not safe, or too late.
 
         `deadline` is an instant of `clock`: no pause reaches beyond it. `limit` gives the number of attempts for an
-        error, in place of the policy's own.
+        error, in place of the policy's own. The error is `ambiguous` also when an earlier attempt may have been carried
+        out: a conflict may then be one with ourselves.
         """
         failures = 0
+        unseen = False
         while True:
             try:
                 return call()
             except ClusterError as error:
                 failures += 1
                 attempts = limit(error) if limit else self.attempts
-                if failures >= attempts or not repeatable(error, resend):
+                again = repeatable(error, resend)
+                error.ambiguous = unseen = unseen or error.ambiguous
+                if failures >= attempts or not again:
                     raise
                 pause = self.pause(failures, error)
                 if pause > self.patience or (deadline is not None and self.clock() + pause >= deadline):

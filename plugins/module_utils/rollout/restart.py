@@ -113,6 +113,11 @@ def carries(workload: dict, stamp: Stamp) -> bool:
     return run_of(workload) == stamp.run and attempt.isdecimal() and int(attempt) >= stamp.attempt
 
 
+def made_by(workload: dict, stamp: Stamp) -> bool:
+    """Whether the current pod template is of the very restart that made this stamp, as far as a second tells."""
+    return carries(workload, stamp) and kinds.template_annotations(workload).get(RESTARTED_AT) == rfc3339(stamp.at)
+
+
 def taken_back(workload: dict, run: str, field_manager: str, since: datetime | None = None) -> str:
     """Who changed the template so that it no longer carries `run`, as one sentence.
 

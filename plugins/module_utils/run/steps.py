@@ -117,8 +117,11 @@ class RestartStep(Step):
         return End("refused", refusal) if refusal else Act()
 
     def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
-        body = restart.patch(workload, replace(self.stamp, at=self.now()))
-        return Acted(_patch(cluster, workload, body, "strategic", self.mode, deadline))
+        stamp = replace(self.stamp, at=self.now())
+        body = restart.patch(workload, stamp)
+        return Acted(
+            _patch(cluster, workload, body, "strategic", self.mode, deadline, lambda now: restart.made_by(now, stamp))
+        )
 
     def undoing(self, workload: dict) -> str | None:
         if restart.carries(workload, self.stamp):
@@ -165,7 +168,9 @@ class UndoStep(Step):
         revisions = past(cluster, workload, deadline)
         target = undo.choose(workload, revisions, to_revision=self.to_revision, run_id=self.run_id)
         content, body = undo.patch(workload, target)
-        after = _patch(cluster, workload, body, content, self.mode, deadline)
+        after = _patch(
+            cluster, workload, body, content, self.mode, deadline, lambda now: history.same_template(now, target)
+        )
         return Acted(after, tuple(_undo_warnings(workload, target)))
 
     def nudges(self, workload: dict) -> bool:
@@ -233,12 +238,26 @@ def _undo_warnings(workload: dict, target: history.Revision) -> list[str]:
     return found
 
 
-def _patch(cluster, workload: dict, body: t.Any, content: str, mode: Mode, deadline: float | None) -> dict:
-    return cluster.patch(
-        kinds.path(*kinds.key(workload)),
-        body,
-        content,
-        field_manager=mode.field_manager,
-        dry_run=mode.dry_run,
-        deadline=deadline,
-    )
+def _patch(
+    cluster,
+    workload: dict,
+    body: t.Any,
+    content: str,
+    mode: Mode,
+    deadline: float | None,
+    done: t.Callable[[dict], bool] = lambda now: False,
+) -> dict:
+    """Sends a patch; `done` tells of a workload whether it is as this very patch makes it."""
+    path = kinds.path(*kinds.key(workload))
+    options = {"field_manager": mode.field_manager, "dry_run": mode.dry_run, "deadline": deadline}
+    try:
+        return cluster.patch(path, body, content, **options)
+    except Conflict as error:
+        if not error.ambiguous:
+            raise
+        # The answer to an earlier copy was lost, so this may be a conflict with our own change. Judged anew, a restart
+        # would count as somebody else's, and an undo would be undone.
+        now = cluster.get(path, deadline=deadline)
+        if not done(now):
+            raise
+        return now

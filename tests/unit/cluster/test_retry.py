@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Conflict
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry, repeatable
 
 
@@ -95,3 +95,15 @@ def test_other_errors_go_through(time):
     with pytest.raises(KeyError):
         time.retry().run(call, resend=True)
     assert call.calls == 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_conflict_after_an_answer_was_lost_may_be_one_with_ourselves(time, first):
+    answers = [error(ambiguous=first), Conflict("changed in between", status=409)]
+
+    def call():
+        raise answers.pop(0)
+
+    with pytest.raises(Conflict) as conflict:
+        time.retry().run(call, resend=True)
+    assert conflict.value.ambiguous is first
