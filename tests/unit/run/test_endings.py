@@ -151,11 +151,16 @@ def test_an_abandoned_call_waits_for_what_is_sent_and_begins_nothing():
 
 
 def test_an_abandoned_call_asks_for_no_causes_and_undoes_nothing():
-    cluster = cluster_with("a", breaks={"a"})
-    run = Run(("a",), cluster=cluster, terms=Terms(undo_failed=UNDO), controller=Mortal(3)).carry_out()
-    assert run.outcome("a") == "unfinished"
+    cluster = cluster_with("a", "b", breaks={"a"})
+    terms = Terms(undo_failed=UNDO)
+    run = Run(("a", "b"), cluster=cluster, terms=terms, controller=Mortal(3), stagger=2)
+    # The patch of b is under way when the controller dies, and is waited for.
+    run.world.later(1, lambda: setattr(run.world, "late", 5))
+    run.carry_out()
+    assert run.outcomes == {"a": "unfinished", "b": "unfinished"}
+    assert run.world.clock.passed > 7
     assert "pods" not in "".join(path for _verb, path in cluster.asked)
-    assert run.patched == ["a"]
+    assert run.patched == ["a", "b"]
 
 
 def test_a_call_abandoned_while_a_cause_is_asked_for_undoes_nothing():
