@@ -98,7 +98,7 @@ class Turns:
         task.state = "ended"
         task.outcome, task.message = outcome, message
         task.ended = self._clock.monotonic()
-        task.finished_at = self._clock.now()
+        task.finished_at = self._clock.now() if task.started_at else None
         self._ended(task)
 
     def _judge(self, task: Task) -> None:
@@ -150,11 +150,8 @@ class Turns:
         return self._world.cluster.get(kinds.path(*key), deadline=self._mandate.until)
 
     def _read(self, task: Task, answer: Answer) -> None:
-        refusal = self._mandate.refusal(task.undoing)
         if answer.error is not None:
             self._acted(task, answer)
-        elif refusal:
-            self.end(task, "not_started", refusal)
         else:
             task.object, task.gone = answer.value, False
             self._judge(task)
