@@ -125,7 +125,8 @@ results:
       returned: always
     cause:
       description:
-        - Why it did not come up, as far as its pods and events tell. Its keys are C(code), C(object), C(sentence) and C(advice).
+        - Why it did not come up, as far as its pods and events tell. Its keys are C(code), C(object), C(pod), C(container), C(reason),
+          C(sentence), C(advice) and C(log), the last lines of that container's log.
       type: dict
       returned: always, null where nothing is wrong or nothing is known
     risks:

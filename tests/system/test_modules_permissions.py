@@ -18,6 +18,7 @@ GROUPS = {
     "replicasets": "apps",
     "controllerrevisions": "apps",
     "pods": "",
+    "pods/log": "",
     "events": "",
 }
 
@@ -115,6 +116,19 @@ def test_without_what_tells_causes_the_cause_is_missing_and_says_why(namespace, 
     assert warning.startswith(f"no cause for Deployment {namespace.name}/api: {user(namespace)} may not list {where}")
 
 
+def test_without_logs_the_cause_is_told_without_them(namespace, hire):
+    for name in ("api", "web"):
+        broken = workload("Deployment", name, labels={"lab.restartx.io/failure": "never-ready"})
+        namespace.create(broken, ready=False)
+    result = hire(**{"pods/log": ("get",)}).run("restart", timeout="2s", on_failure="continue")
+    for name in ("api", "web"):
+        cause = entry_of(result, name)["cause"]
+        assert (cause["code"], cause["log"]) == ("never_ready", [])
+    (warning,) = result["warnings"]
+    assert f"{user(namespace)} may not get pods/log" in warning
+    assert f'grant get on pods/log in namespace "{namespace.name}"' in warning
+
+
 @pytest.mark.parametrize("kind, resource", [("Deployment", "replicasets"), ("StatefulSet", "controllerrevisions")])
 def test_without_the_history_undo_changes_nothing(namespace, hire, kind, resource):
     namespace.create(workload(kind, "api"))
@@ -166,7 +180,10 @@ def test_the_shipped_role_holds_nothing_that_no_module_uses(namespace):
     namespace.run("restart", kind=kinds, timeout="10s", on_failure="continue", run_id="r1")
     namespace.run("undo", kind=kinds, name=["api", "cache", "edge"])
     asked = {
-        (event["objectRef"]["resource"], event["verb"])
+        (
+            "/".join(event["objectRef"][part] for part in ("resource", "subresource") if part in event["objectRef"]),
+            event["verb"],
+        )
         for event in namespace.cluster.requests(USER_AGENT, began)
         if event["objectRef"].get("namespace") == namespace.name
     }

@@ -49,20 +49,35 @@ _WAITING = {
     "CrashLoopBackOff": "crash_loop",
 }
 _ENDED = {"OOMKilled": "oom", "StartError": "bad_command", "ContainerCannotRun": "bad_command"}
+_NEVER_RAN = ("StartError", "ContainerCannotRun")
 _NOT_FOUND = (126, 127)  # a shell's exit codes for a command that cannot be run, or is not there
 _HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
 _LONGEST_MESSAGE = 300
 
 
+# Whose log tells more about a container: its own, or that of its instance before.
+CURRENT = "current"
+PREVIOUS = "previous"
+
+
 @dataclass(frozen=True)
 class Cause:
-    """Why a rollout stands still. `hopeless` where waiting cannot heal it, so that nobody need wait for the timeout."""
+    """Why a rollout stands still. `hopeless` where waiting cannot heal it, so that nobody need wait for the timeout.
+
+    `pod`, `container` and `reason` (Kubernetes' word for it) are None where the cause has none. `speaks` says whose log
+    to look into, None where nothing was ever written; `log` is empty until somebody has put the last lines there.
+    """
 
     code: str
     object: str
     sentence: str
     advice: str
     hopeless: bool = False
+    pod: str | None = None
+    container: str | None = None
+    reason: str | None = None
+    speaks: str | None = None
+    log: tuple[str, ...] = ()
 
 
 def find(
@@ -124,7 +139,7 @@ def _images(pod_spec: dict) -> set[tuple[str, str]]:
 
 
 def _of_pod(pod: dict, events: Sequence[dict], now: datetime | None) -> Iterator[Cause]:
-    name = _pod_label(pod)
+    name, own = _pod_label(pod), pod["metadata"]["name"]
     seen = pod.get("status") or {}
     first = seen.get("initContainerStatuses", [])
     found = [_of_container(pod, container) for container in [*first, *seen.get("containerStatuses", [])]]
@@ -134,20 +149,26 @@ def _of_pod(pod: dict, events: Sequence[dict], now: datetime | None) -> Iterator
     conditions = {condition["type"]: condition for condition in seen.get("conditions", [])}
     scheduled = conditions.get("PodScheduled", {})
     if scheduled.get("status") == "False":
-        yield _cause("unschedulable", name, name, [scheduled.get("reason")], scheduled.get("message"))
+        reason = scheduled.get("reason")
+        yield _cause("unschedulable", name, name, [reason], scheduled.get("message"), pod=own, reason=reason)
         return
     running = [container["name"] for container in first if "running" in container["state"] and not container["ready"]]
     if running:
-        yield _cause("init_waits", name, f'init container "{running[0]}" of {name}', [], None)
+        subject = f'init container "{running[0]}" of {name}'
+        yield _cause("init_waits", name, subject, [], None, pod=own, container=running[0], speaks=CURRENT)
         return
     volume = _newest_event(events, pod, ("FailedMount", "FailedAttachVolume"))
     if seen.get("phase") == "Pending" and volume:
-        yield _cause("config_missing", name, name, [volume["reason"]], volume.get("message"))
+        reason = volume["reason"]
+        yield _cause("config_missing", name, name, [reason], volume.get("message"), pod=own, reason=reason)
     elif seen.get("phase") == "Running" and conditions.get("Ready", {}).get("status") != "True":
-        probe = _newest_event(events, pod, ("Unhealthy",)) or {}
+        told = _newest_event(events, pod, ("Unhealthy",)) or conditions.get("Ready", {})
+        unready = [one["name"] for one in seen.get("containerStatuses", []) if not one.get("ready")]
+        where = {"pod": own, "reason": told.get("reason")}
+        if unready:
+            where |= {"container": unready[0], "speaks": CURRENT}
         since = _since(seen.get("startTime"), now)
-        message = probe.get("message") or conditions.get("Ready", {}).get("message")
-        yield _cause("never_ready", name, name, [since], message)
+        yield _cause("never_ready", name, name, [since], told.get("message"), **where)
 
 
 def _of_container(pod: dict, container: dict) -> Cause | None:
@@ -175,14 +196,35 @@ def _of_container(pod: dict, container: dict) -> Cause | None:
     if code == "bad_command" and ended:
         message = ended.get("message")
     subject = f'container "{container["name"]}" of {_pod_label(pod)}'
-    return _cause(code, _pod_label(pod), subject, details, message, hopeless=waiting.get("reason") in _HOPELESS)
+    # Where a loop has a cause of its own, the end that begins it anew says more.
+    looping = waiting.get("reason") == "CrashLoopBackOff" and code != "crash_loop"
+    why = ended.get("reason") if looping else waiting.get("reason") or ended.get("reason")
+    return _cause(
+        code,
+        _pod_label(pod),
+        subject,
+        details,
+        message,
+        hopeless=waiting.get("reason") in _HOPELESS,
+        pod=pod["metadata"]["name"],
+        container=container["name"],
+        reason=why,
+        speaks=_speaker(state, ended),
+    )
+
+
+def _speaker(state: dict, ended: dict) -> str | None:
+    """Whose log tells why a container ended; nobody's where it never ran."""
+    if not ended or ended.get("reason") in _NEVER_RAN:
+        return None
+    return CURRENT if "terminated" in state else PREVIOUS
 
 
 def _of_workload(workload: dict, pods: Sequence[dict], events: Sequence[dict]) -> Iterator[Cause]:
     name = kinds.label(workload)
     if workload["kind"] == "StatefulSet":
         for pod in undo.stuck_pods(workload, list(pods)):
-            yield _cause("stuck_pod", _pod_label(pod), _pod_label(pod), [], None)
+            yield _cause("stuck_pod", _pod_label(pod), _pod_label(pod), [], None, pod=pod["metadata"]["name"])
     kind, counts = kinds.kind_of(workload), status.counts(workload)
     conditions = {condition["type"]: condition for condition in kinds.field(workload, "status.conditions", [])}
     refused = conditions.get("ReplicaFailure", {})
@@ -192,20 +234,22 @@ def _of_workload(workload: dict, pods: Sequence[dict], events: Sequence[dict]) -
         refused = _newest_event(events, workload, ("FailedCreate",)) if lacking else None
     if refused:
         code = "quota" if "exceeded quota" in refused.get("message", "") else "not_created"
-        yield _cause(code, name, name, [refused.get("reason")], refused.get("message"))
+        reason = refused.get("reason")
+        yield _cause(code, name, name, [reason], refused.get("message"), reason=reason)
     if kinds.field(workload, "spec.paused") and counts.updated < counts.wanted:
         yield _cause("paused", name, name, [], None)
     if conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded":
-        yield _cause("progress_deadline", name, name, [], conditions["Progressing"].get("message"))
+        message = conditions["Progressing"].get("message")
+        yield _cause("progress_deadline", name, name, [], message, reason="ProgressDeadlineExceeded")
 
 
-def _cause(code: str, thing: str, subject: str, details: list, message: str | None, hopeless: bool = False) -> Cause:
+def _cause(code: str, thing: str, subject: str, details: list, message: str | None, **more) -> Cause:
     says, advice = _CODES[code]
     known = ", ".join(detail for detail in details if detail)
     text = " ".join((message or "").split())
     short = text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "..."
     sentence = f"{subject} {says}" + (f" ({known})" if known else "") + (f": {short}" if short else "")
-    return Cause(code, thing, sentence, advice, hopeless)
+    return Cause(code, thing, sentence, advice, **more)
 
 
 def _newest_event(events: Sequence[dict], thing: dict, reasons: tuple[str, ...]) -> dict | None:

@@ -64,6 +64,7 @@ def _broken(results: t.Sequence[t.Mapping]) -> list[str]:
     for entry in broken[:SHOWN]:
         cause = entry["cause"] or {}
         lines.append(f"{title(entry)} {entry['outcome']}: {cause.get('sentence') or entry['message']}")
+        lines += [f"  | {line}" for line in cause.get("log") or []]
         if cause.get("advice"):
             lines.append(f"  {cause['advice']}")
     if len(broken) > SHOWN:

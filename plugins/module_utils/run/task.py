@@ -16,6 +16,9 @@ from ansible_collections.restartx.core.plugins.module_utils.run.resolve import K
 # The outcomes that leave a workload other than asked for; any one of them fails the module.
 BAD = frozenset({"failed", "unfinished", "refused", "superseded", "not_started", "undone"})
 
+# What of a cause is told, beside the last lines of a log.
+_SHOWN = ("code", "object", "pod", "container", "reason", "sentence", "advice")
+
 
 @dataclass
 class Task:
@@ -76,7 +79,8 @@ class Task:
     def _cause(self) -> dict | None:
         if self.cause is None:
             return None
-        return {name: getattr(self.cause, name) for name in ("code", "object", "sentence", "advice")}
+        shown = {name: getattr(self.cause, name) for name in _SHOWN}
+        return {**shown, "log": list(self.cause.log)}
 
     def result(self) -> dict:
         """The entry of `results`: plain values, never the object itself, which carries environment values."""

@@ -41,6 +41,7 @@ class Turns:
         self._clock = world.clock
         self._mandate = mandate
         self._ended = ended
+        self._deaf = False  # logs may not be read
         self._answers: dict[str, t.Callable[[Task, Answer], None]] = {
             "act": self._acted,
             "read": self._read,
@@ -176,7 +177,11 @@ class Turns:
     def _explained(self, task: Task, answer: Answer) -> None:
         if answer.error is not None:
             self.warnings.append(f"no cause for {task.title}: {answer.error}")
-        task.cause = answer.value
+        else:
+            task.cause = answer.value.cause
+            if answer.value.deaf and not self._deaf:  # once: it is so for others too
+                self._deaf = True
+                self.warnings.append(f"no log lines with the cause for {task.title}: {answer.value.deaf}")
         if self._mandate.terms.undo_failed is None:
             self.end(task, *task.failure)
         else:

@@ -154,6 +154,52 @@ def test_a_container_tells_why_it_does_not_run(container, code, sentence):
     assert found.advice
 
 
+LOOPS = ("CrashLoopBackOff", BACK_OFF)
+UNSCHEDULED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+
+
+@pytest.mark.parametrize(
+    "pod, container, reason, speaks",
+    [
+        ({"container": _waiting("ImagePullBackOff")}, "app", "ImagePullBackOff", None),
+        ({"container": _waiting("CreateContainerConfigError")}, "app", "CreateContainerConfigError", None),
+        ({"container": _waiting("RunContainerError")}, "app", "RunContainerError", None),
+        (
+            {"container": _waiting("RunContainerError", last=_ended("StartError", 128))},
+            "app",
+            "RunContainerError",
+            None,
+        ),
+        ({"container": _waiting(*LOOPS, last=_ended("StartError", 128))}, "app", "StartError", None),
+        ({"container": _waiting(*LOOPS, last=_ended("Error", 127))}, "app", "Error", "previous"),
+        ({"container": _waiting(*LOOPS, last=_ended("OOMKilled", 137))}, "app", "OOMKilled", "previous"),
+        ({"container": _container(_ended("OOMKilled", 137))}, "app", "OOMKilled", "current"),
+        ({"container": _waiting(*LOOPS, last=_ended("Error", 1))}, "app", "CrashLoopBackOff", "previous"),
+        ({"container": _waiting(*LOOPS)}, "app", "CrashLoopBackOff", None),
+        ({"container": _running(last=_ended("Error", 1))}, "app", "Error", "previous"),
+        ({"container": _container(_ended("Error", 1))}, "app", "Error", "current"),
+        ({"conditions": [UNSCHEDULED], "container": _waiting("Unknown")}, None, "Unschedulable", None),
+        ({"container": _waiting("PodInitializing"), "init": [_running(name="wait")]}, "wait", None, "current"),
+        (
+            {
+                "container": _running(),
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}],
+            },
+            "app",
+            "ContainersNotReady",
+            "current",
+        ),
+        ({"container": _running(ready=True), "phase": "Running"}, None, None, None),  # a readiness gate
+    ],
+)
+def test_a_cause_names_pod_container_and_reason_and_whose_log_tells_more(pod, container, reason, speaks):
+    found = _find([_pod(**pod)])
+    assert (found.pod, found.container, found.reason) == ("api-new-a", container, reason)
+    assert found.speaks == speaks
+    assert found.log == ()
+
+
 @pytest.mark.parametrize(
     "reason, hopeless",
     [

@@ -34,7 +34,7 @@ def done(count=2):
 
 STOPPED = result(
     entry("cart", "restarted"),
-    entry("pay", "failed", "words", {"sentence": "container x keeps ending", "advice": "read its log"}),
+    entry("pay", "failed", "words", {"sentence": "container x keeps ending", "advice": "read its log", "log": ["a", "b"]}),
     entry("web", "not_started", 'needs "core", of which pay failed'),
     entry("edge", "not_started", "stopped: pay failed, and failure_budget is 0"),
     msg="3 of 4 workloads not restarted: ...",
@@ -73,6 +73,8 @@ def test_what_came_of_one_cluster(seen, check_mode, state, text):
 def test_what_broke_is_told_with_cause_and_advice_and_what_was_not_started():
     assert outcome(STOPPED)["lines"] == [
         "Deployment shop/pay failed: container x keeps ending",
+        "  | a",
+        "  | b",
         "  read its log",
         "not started: Deployment shop/web, Deployment shop/edge",
     ]
@@ -111,6 +113,8 @@ def test_a_stopped_run_says_what_broke_what_was_not_begun_and_how_to_go_on():
         "run r1 stopped",
         "a: 1 restarted, 1 failed, 2 not started in 1m 1s",
         "  Deployment shop/pay failed: container x keeps ending",
+        "    | a",
+        "    | b",
         "    read its log",
         "  not started: Deployment shop/web, Deployment shop/edge",
         "b: left out, for its check failed: it does not answer",

@@ -314,7 +314,7 @@ def test_the_sentence_on_a_single_workload_tells_its_cause():
     cluster.world.later(5, lambda: cluster.add_pod(held(cluster, "cart"), "ImagePullBackOff"))
     result = restarted(cluster, timeout="20s")
     (entry,) = result["results"]
-    assert set(entry["cause"]) == {"code", "object", "sentence", "advice"}
+    assert set(entry["cause"]) == {"code", "object", "pod", "container", "reason", "sentence", "advice", "log"}
     assert entry["cause"]["code"] == "image_pull"
     assert result["msg"] == f"Deployment shop/cart unfinished: {entry['cause']['sentence']}"
 
