@@ -13,7 +13,10 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: Deadline of the whole call, such as V(90s), V(15m), V(3h) or a number of seconds. None by default.
+    description:
+      - Deadline of the whole call, such as V(90s), V(15m), V(3h) or a number of seconds. None by default.
+      - What is on its way then is C(unfinished). For at most ten seconds more its cause is asked for, and undone is what is to be
+        undone when it fails, without waiting for that.
     type: str
   timeout:
     description:

@@ -74,7 +74,8 @@ def _controller(module: AnsibleModule) -> Controller:
         controller.dismiss(f"the module was asked to stop ({signal.Signals(number).name})")
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it: whoever started us wants us to go on
+            signal.signal(number, stop)
     return controller
 
 

@@ -267,6 +267,17 @@ def test_a_module_that_is_asked_to_stop_is_told_so_and_who_asks_twice_is_obeyed_
     assert result["msg"] == f"the module was asked to stop ({number.name}); nothing more was begun"
 
 
+def test_a_signal_that_is_to_be_ignored_is_ignored(capsys, cluster):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+
+    def verb(call):
+        signal.raise_signal(signal.SIGHUP)
+        return {"msg": str(call.controller.alive())}
+
+    result, _code = run_verb(capsys, cluster, verb)
+    assert result["msg"] == "True"
+
+
 STOPPED = """
 import json, sys
 from unittest import mock

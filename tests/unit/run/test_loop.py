@@ -121,6 +121,8 @@ def test_a_refused_workload_is_known_before_anything_is_touched():
     assert run.outcomes == {"cache": "not_started", "core": "refused"}
     assert run.patched == []
     assert run.task("core").message.startswith("can't restart paused deployment")
+    refused = run.task("core").result()
+    assert (refused["started_at"], refused["finished_at"], refused["duration"]) == (None, None, None)
 
 
 def test_a_restart_taken_back_by_someone_else_is_named():
