@@ -63,14 +63,17 @@ class Scribe:
         self._taken_over = False
 
     @classmethod
-    def begin(cls, cluster, clock, title: Title, tasks: t.Sequence[Task]) -> Scribe:
+    def begin(cls, cluster, clock, title: Title, tasks: t.Sequence[Task], dry_run: bool = False) -> Scribe:
         """Reads the plan's journal, settles which attempt each task's is, and writes that the run has begun.
 
         Nothing may be restarted before this has returned. Raises ClusterError or RolloutError when it cannot be written.
+        For a dry run it is only read.
         """
         held = journal.fetch(cluster, title.namespace, title.plan)
         old = journal.decode(held, title.namespace, title.plan) if held else None
         scribe = cls(cluster, clock, title, old)
+        if dry_run:
+            return scribe
         text = scribe._tell(tasks, "running")
         try:
             if held is None:

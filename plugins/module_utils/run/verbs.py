@@ -50,15 +50,17 @@ def restart(call: Call) -> dict:
     if params["journal"] and not call.check_mode:
         lease = _hold_lock(call, run)
         scribe = _begin_journal(call, run, tasks)
+    elif params["journal"]:
+        _begin_journal(call, run, tasks)
     work.carry_out(call, found, entries, tasks, terms, limits, scribe, lease)
     return work.result(tasks, "restarted", run_id=run)
 
 
 def _begin_journal(call: Call, run: str, tasks: t.Sequence[Task]) -> Scribe:
-    """Begins the journal, and makes each task's restart the attempt that it tells."""
+    """Begins the journal, which a dry run only reads, and makes each task's restart the attempt that it tells."""
     options = {name: value for name, value in call.params["journal"].items() if name != "holder"}
     title = Title(run=run, ticket=call.params["ticket"], **options)
-    scribe = Scribe.begin(call.cluster, call.clock, title, tasks)
+    scribe = Scribe.begin(call.cluster, call.clock, title, tasks, dry_run=call.check_mode)
     for task in tasks:
         stamp = replace(task.step.stamp, attempt=scribe.attempt(task))
         task.step = replace(task.step, stamp=stamp, already_undone=scribe.final(task))

@@ -451,4 +451,14 @@ def test_check_mode_writes_no_journal():
     cluster = cluster_of()
     start(cluster, check_mode=True)
     assert PATH not in cluster.objects
-    assert not [path for _verb, path in cluster.asked if "configmaps" in path]
+    assert not writings(cluster)
+
+
+def test_check_mode_tells_what_a_resumed_run_would_try_again():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    before = held(cluster)
+    cluster.breaks = set()
+    would = outcomes(start(cluster, check_mode=True))
+    assert held(cluster) == before
+    assert would == outcomes(start(cluster))
