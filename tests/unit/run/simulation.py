@@ -126,6 +126,7 @@ class FakeCluster:
         self.takes = takes
         self.breaks = breaks
         self.asked: list[tuple[str, str]] = []  # verb and path of each request
+        self.deadlines: list[tuple[str, float | None]] = []  # verb, and until when an answer is wanted
         self.params: list[dict] = []  # of each list
         self.patches: list[tuple[float, str]] = []  # of workloads: when, and the name
         self.dry_runs = 0
@@ -177,7 +178,7 @@ class FakeCluster:
         return copy.deepcopy(self.objects[f"{path}/{name}"])
 
     def delete(self, path, body=None, *, dry_run=False, deadline=None):
-        self._ask("delete", path)
+        self._ask("delete", path, deadline)
         name = path.rpartition("/")[2]
         if name not in [pod["metadata"]["name"] for pod in self.pods]:
             raise NotFound(f"{path} not found", status=404)
@@ -244,6 +245,7 @@ class FakeCluster:
 
     def _ask(self, verb: str, path: str, deadline: float | None = None) -> None:
         self.asked.append((verb, path))
+        self.deadlines.append((verb, deadline))
         if path.rpartition("/")[2] in self.hangs:
             raise Hang(self.world.clock.passed + 600 if deadline is None else deadline)
         error = self.fail(verb, path)

@@ -79,6 +79,19 @@ def test_a_server_that_does_not_answer_a_patch_cannot_hold_the_call_much_beyond_
     assert run.world.clock.passed <= 30 + LAST_WORDS + 0.1
 
 
+def test_no_request_of_a_call_with_a_deadline_may_take_much_longer():
+    cluster = cluster_with("a", "b", breaks={"a"})
+    run = Run(("a", "b"), cluster=cluster, timeout=20.0, terms=within(25.0, undo_failed=UNDO))
+    run.cluster.touch(run.workload("b"))  # so that it is read once more
+    before = len(cluster.deadlines)
+    run.carry_out()
+    assert run.outcomes["b"] == "restarted"
+    requests = cluster.deadlines[before:]
+    # Patches and the undo, the look at what had changed, pods, events and revisions.
+    assert {verb for verb, _deadline in requests} == {"patch", "get", "list"}
+    assert all(deadline is not None and deadline <= 25 + LAST_WORDS for _verb, deadline in requests)
+
+
 def test_what_is_sent_at_the_deadline_is_waited_for_but_its_rollout_is_not():
     cluster = cluster_with("cache")
     run = Run(("cache",), cluster=cluster, terms=within(2.0))

@@ -202,3 +202,9 @@ def test_a_selector_that_is_none_is_told_of_before_anything_is_asked(options, wo
 
 def test_selectors_that_are_some_pass():
     resolve.check([entry(label_selectors=("a in (b,c)", "!d"), field_selectors=("metadata.name!=x",), select="spec")])
+
+
+def test_no_list_may_take_longer_than_the_call():
+    cluster = FakeCluster(SHOP)
+    resolve.find(cluster, [entry(kinds=("Deployment", "StatefulSet"))], deadline=7.0)
+    assert cluster.deadlines == [("list", 7.0), ("list", 7.0)]
