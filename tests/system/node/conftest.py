@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from house import Namespace, Operator
 
 from lab import Lab, node
+
+sys.path.insert(0, str(Path(__file__).parent))  # for shop.py
 
 RBAC = Path(__file__).parents[3] / "rbac"
 _numbers = itertools.count(1)
