@@ -16,6 +16,7 @@ from lab.poll import wait_until
 
 ROOT = Path(__file__).parents[2]
 MODULES = ROOT / "plugins" / "modules"
+RBAC = ROOT / "rbac"
 USER_AGENT = "restartx/"
 RUN = "restartx.io/run"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
