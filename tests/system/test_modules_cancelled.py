@@ -1,0 +1,64 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Modules that are asked to stop in the middle, as AWX does when a job is cancelled, and what their journal then tells."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from house import entry_of, outcomes, workload
+
+RUN = "r1"
+WORKLOADS = [{"id": "core", "name": "core"}, {"id": "web", "name": "web", "after": ["core"]}]
+
+
+@pytest.fixture
+def shop(namespace):
+    """Two Deployments in an order; new pods of the first one need a while to come up."""
+    namespace.create(workload("Deployment", "core", delay="12s"), workload("Deployment", "web"))
+    namespace.cluster.fail({"app": "core"}, "slow-start", namespace=namespace.name)
+    return namespace
+
+
+def options(namespace):
+    return {"workloads": WORKLOADS, "run_id": RUN, "journal": {"plan": namespace.name, "digest": "d"}}
+
+
+def journal(namespace):
+    """The journal, as somebody who reads the ConfigMap sees it."""
+    where = ("get", "configmap", f"restartx-{namespace.name}", "--namespace", "restartx-system", "-o", "json")
+    return json.loads(json.loads(namespace.cluster.kubectl(*where).stdout)["data"]["journal.json"])
+
+
+def test_a_cancelled_restart_says_how_far_it_came_and_the_next_start_goes_on_from_there(shop):
+    running = shop.start("restart", **options(shop))
+    shop.carries(RUN, "Deployment", "core")
+    running.process.send_signal(signal.SIGTERM)
+    result = running.result()
+    assert outcomes(result) == {"core": "unfinished", "web": "not_started"}
+    assert entry_of(result, "core")["changed"]
+    assert "the module was asked to stop (SIGTERM)" in result["msg"]
+    assert journal(shop)["state"] == "stopped"
+    assert {name[-3:]: entry["outcome"] for name, entry in journal(shop)["workloads"].items()} == {
+        "ore": None,
+        "web": None,
+    }
+
+    result = shop.run("restart", **options(shop))
+    assert outcomes(result) == {"core": "already_restarted", "web": "restarted"}
+    assert shop.revisions("Deployment", "core") == [1, 2]
+    assert journal(shop)["state"] == "finished"
+
+
+def test_a_start_that_meets_another_one_leaves_the_journal_to_it_and_restarts_nothing_twice(shop):
+    first = shop.start("restart", **options(shop))
+    shop.carries(RUN, "Deployment", "core")
+    second = shop.run("restart", **options(shop))
+    result = first.result()
+    assert [note for note in result["warnings"] if "another start of the plan writes it now" in note]
+    assert not [one for one in (result, second) if "msg" in one]
+    assert (shop.revisions("Deployment", "core"), shop.revisions("Deployment", "web")) == ([1, 2], [1, 2])
+    assert journal(shop)["state"] == "finished"
