@@ -150,6 +150,18 @@ def test_a_timeout_counts_from_the_workloads_own_patch_and_wait_timeout_for_the_
     assert "wait_timeout of 2s" in entry_of(result, "two")["message"]
 
 
+def test_status_waits_for_what_somebody_else_began_under_one_deadline(namespace):
+    slow = {"lab.restartx.io/failure": "slow-start"}
+    namespace.create(workload("Deployment", "one", labels=slow, delay="4s"), workload("Deployment", "two", labels=slow))
+    namespace.kubectl("rollout", "restart", "deployment")
+    once = namespace.run("status")
+    assert outcomes(once) == {"one": "in_progress", "two": "in_progress"} and not once.get("failed")
+    waited = namespace.run("status", wait=True, wait_timeout="90s")
+    assert outcomes(waited) == {"one": "rolled_out", "two": "rolled_out"}
+    assert entry_of(waited, "two")["message"] == 'deployment "two" successfully rolled out'
+    assert not waited["changed"] and RUN not in namespace.annotations("Deployment", "one")
+
+
 def test_k8s_auth_variables_do_not_lead_an_explicit_context_astray(trio):
     astray = {"K8S_AUTH_HOST": "https://127.0.0.1:1", "K8S_AUTH_API_KEY": "other"}
     result = trio.run("restart", name=NAMES["Deployment"], context="eu-west", wait=False, env=astray)
