@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.run.fleet import some
+from ansible_collections.restartx.core.plugins.module_utils.run.fleet import grouped, some
 from ansible_collections.restartx.core.plugins.module_utils.run.task import BAD
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
@@ -45,7 +46,7 @@ def outcome(result: t.Mapping, check_mode: bool = False) -> dict:
         "state": "done" if good else "stopped",
         "counts": counts,
         "text": _counted(counts, result.get("duration"), check_mode),
-        "lines": [] if good else [*_broken(results), *_not_started(results)],
+        "lines": [] if good else [*_broken(results), *_not_started(results)] or [str(result.get("msg"))],
     }
 
 
@@ -86,6 +87,15 @@ def title(entry: t.Mapping) -> str:
     return f"{entry['kind']} {entry['namespace']}/{entry['name']}"
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is told of one cluster: how it stands (as outcome() says, or left out, or not started), and more."""
+
+    state: str
+    words: str
+    lines: t.Sequence[str] = ()
+
+
 def summary(run: t.Mapping, results: t.Mapping[str, t.Mapping], check_mode: bool = False) -> dict:
     """How the run stands, from the result of each cluster; those that were never begun are not in `results`.
 
@@ -94,38 +104,36 @@ def summary(run: t.Mapping, results: t.Mapping[str, t.Mapping], check_mode: bool
     """
     outcomes = {host: outcome(result, check_mode) for host, result in results.items()}
     told = {host: _told(host, run, outcomes) for host in run["clusters"]}
-    failed = {
-        host: words for host, (state, words, _lines) in told.items() if state in ("stopped", "failed", "left out")
-    }
-    good = all(state == "done" for state, _words, _lines in told.values())
+    good = all(cluster.state == "done" for cluster in told.values())
     state = "finished" if good else "stopped"
-    lines = [f"{'dry run, nothing was changed' if check_mode else 'run ' + run['run_id'] + ' ' + state}"]
-    for host, (_state, words, more) in told.items():
-        lines += [f"{host}: {words}", *(f"  {line}" for line in more)]
+    begun = {host: cluster for host, cluster in told.items() if cluster.state != "not started"}
+    lines = ["dry run, nothing was changed" if check_mode else f"run {run['run_id']} {state}"]
+    for host, cluster in begun.items():
+        lines += [f"{host}: {cluster.words}", *(f"  {line}" for line in cluster.lines)]
+    lines += grouped({host: cluster.words for host, cluster in told.items() if host not in begun})
     if not good and not check_mode:
         lines.append(
             f"next: repair what broke and give the same command again; it resumes run {run['run_id']}, "
             "leaves alone what is restarted, and tries again what failed"
         )
-    data = {
-        "run_id": run["run_id"],
-        "plan": run["plan"],
-        "state": state,
-        "clusters": {
-            host: {"state": state, "counts": outcomes.get(host, {}).get("counts", {})}
-            for host, (state, _words, _lines) in told.items()
-        },
+    clusters = {
+        host: {"state": cluster.state, "counts": outcomes.get(host, {}).get("counts", {})}
+        for host, cluster in told.items()
     }
-    return {"good": good, "lines": lines, "failed": failed, "data": data}
+    return {
+        "good": good,
+        "lines": lines,
+        "failed": {host: cluster.words for host, cluster in begun.items() if cluster.state != "done"},
+        "data": {"run_id": run["run_id"], "plan": run["plan"], "state": state, "clusters": clusters},
+    }
 
 
-def _told(host: str, run: t.Mapping, outcomes: t.Mapping[str, t.Mapping]) -> tuple[str, str, list[str]]:
-    """State, words and further lines on one cluster."""
+def _told(host: str, run: t.Mapping, outcomes: t.Mapping[str, t.Mapping]) -> Told:
     if host in run["excluded"]:
-        return "left out", f"left out, for its check failed: {run['excluded'][host]}", []
+        return Told("left out", f"left out, for its check failed: {run['excluded'][host]}")
     if host in outcomes:
         seen = outcomes[host]
-        return seen["state"], seen["text"], list(seen["lines"])
+        return Told(seen["state"], seen["text"], seen["lines"])
     bad = [*run["excluded"], *(other for other, seen in outcomes.items() if seen["state"] != "done")]
-    limit = f" (restartx_max_failed_clusters is {run['max_failed']})" if bad else ""
-    return "not started", f"not started, because of {some(bad)}{limit}" if bad else "not started", []
+    why = f", because of {some(bad)} (restartx_max_failed_clusters is {run['max_failed']})" if bad else ""
+    return Told("not started", f"not started{why}")

@@ -125,6 +125,18 @@ def test_a_stopped_run_says_what_broke_what_was_not_begun_and_how_to_go_on():
     assert [seen["data"]["clusters"][host]["state"] for host in "abc"] == ["stopped", "left out", "not started"]
 
 
+def test_clusters_that_were_not_started_share_a_line():
+    run = {**RUN, "clusters": [f"c{number}" for number in range(12)]}
+    seen = summary(run, {"c0": STOPPED})
+    (line,) = [line for line in seen["lines"] if "not started, because" in line]
+    assert line.startswith("c1, c2, c3, c4, c5, c6, c7, c8 and 3 more: not started, because of c0")
+
+
+def test_without_anything_broken_the_reason_is_told():
+    seen = result(entry("cart", "restarted"), msg="the wait_timeout is over")
+    assert outcome(seen)["lines"] == ["the wait_timeout is over"]
+
+
 def test_a_run_that_finished_where_it_could_is_not_good_while_a_cluster_was_left_out():
     seen = summary({**RUN, "excluded": {"b": "it does not answer"}}, {"a": done(), "c": done()})
     assert (seen["good"], list(seen["failed"])) == (False, ["b"])
