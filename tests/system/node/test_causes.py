@@ -80,7 +80,7 @@ BROKEN = {
 def everything(cluster, operator, make_namespace):
     """A namespace in which everything is broken, and what a restart of it returned."""
     own = Namespace(cluster, operator, make_namespace("broken"))
-    own.create(*(workload("Deployment", name, **container) for name, (container, *_) in BROKEN.items()), ready=False)
+    own.create(*(workload("Deployment", name, **container) for name, (container, *_rest) in BROKEN.items()), ready=False)
     yield own, own.run("restart", timeout="15s", on_failure="continue")
     cluster.kubectl("delete", "namespace", own.name, "--wait=false")
 
@@ -105,6 +105,6 @@ def test_status_names_the_same(everything):
     seen = namespace.run("status")
     assert set(outcomes(seen).values()) == {"in_progress"}
     assert {entry["name"]: entry["cause"]["code"] for entry in seen["results"]} == {
-        name: code for name, (_container, code, *_) in BROKEN.items()
+        name: code for name, (_container, code, *_rest) in BROKEN.items()
     }
     assert entry_of(seen, "crash")["cause"]["log"][-1] == "giving up"

@@ -8,7 +8,6 @@ import datetime
 
 import pytest
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Listing
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Invalid, ServerFailed
 from ansible_collections.restartx.core.plugins.module_utils.run.explain import find_cause
 
