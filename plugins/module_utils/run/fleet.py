@@ -117,7 +117,12 @@ def _trouble(check: t.Mapping) -> str | None:
     """Why a cluster is not fit for the run; None when it is."""
     if check.get("plan") and not check.get("msg") and not check.get("unreachable"):
         return None
-    return str(check.get("msg") or "it was not checked").strip()
+    return said(check, "it was not checked")
+
+
+def said(result: t.Mapping, otherwise: str) -> str:
+    """Why a task failed, without what Ansible puts before it."""
+    return str(result.get("msg") or otherwise).removeprefix("Task failed: ").strip()
 
 
 def _the_plan(plans: t.Mapping[str, t.Mapping]) -> t.Mapping:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.run.fleet import grouped, some
+from ansible_collections.restartx.core.plugins.module_utils.run.fleet import grouped, said, some
 from ansible_collections.restartx.core.plugins.module_utils.run.task import BAD
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
@@ -40,7 +40,7 @@ def outcome(result: t.Mapping, check_mode: bool = False) -> dict:
         counts[entry["outcome"]] += 1
     counts = {name: count for name, count in counts.items() if count}
     if not results and not good:
-        text = str(result.get("msg") or "it could not be reached").strip()
+        text = said(result, "it could not be reached")
         return {"state": "failed", "counts": counts, "text": text, "lines": []}
     return {
         "state": "done" if good else "stopped",

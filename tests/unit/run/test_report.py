@@ -34,7 +34,9 @@ def done(count=2):
 
 STOPPED = result(
     entry("cart", "restarted"),
-    entry("pay", "failed", "words", {"sentence": "container x keeps ending", "advice": "read its log", "log": ["a", "b"]}),
+    entry(
+        "pay", "failed", "words", {"sentence": "container x keeps ending", "advice": "read its log", "log": ["a", "b"]}
+    ),
     entry("web", "not_started", 'needs "core", of which pay failed'),
     entry("edge", "not_started", "stopped: pay failed, and failure_budget is 0"),
     msg="3 of 4 workloads not restarted: ...",
@@ -61,6 +63,7 @@ def test_every_bad_outcome_is_counted():
         (result(msg="User may not list"), False, "failed", "User may not list"),
         ({"unreachable": True}, False, "failed", "it could not be reached"),
         ({"changed": False}, False, "failed", "it could not be reached"),  # a module that crashed tells nothing
+        ({"failed": True, "msg": "Task failed: no route"}, False, "failed", "no route"),
         ({"failed": True, "msg": "outside the window\n"}, False, "failed", "outside the window"),
     ],
 )
