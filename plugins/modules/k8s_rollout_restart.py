@@ -84,7 +84,8 @@ options:
     description:
       - V(stop) starts nothing new once the failure budget is spent, and waits for what is under way.
       - V(continue) goes on with all that does not depend on what failed.
-      - V(undo) brings what failed back to its previous revision, and stops like V(stop).
+      - V(undo) brings what failed back to its previous revision, and stops like V(stop). Where the undo does not come up either, or
+        may not be, the workload keeps the outcome of its failure, and its message tells of both.
     type: str
     choices: [stop, continue, undo]
     default: stop
