@@ -12,7 +12,7 @@ from functools import cached_property
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
-from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode
+from ansible_collections.restartx.core.plugins.module_utils.run.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.schedule import values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, check_entries

@@ -12,7 +12,6 @@ import datetime
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     history,
     kinds,
@@ -23,6 +22,8 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     undo,
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.run import requests
+from ansible_collections.restartx.core.plugins.module_utils.run.requests import Mode
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,6 @@ class Explain:
 
 
 Decision = t.Union[Act, Follow, End, Explain]
-
-
-@dataclass(frozen=True)
-class Mode:
-    """How requests that change something are sent."""
-
-    field_manager: str = "restartx"
-    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,9 +112,8 @@ class RestartStep(Step):
     def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
         stamp = replace(self.stamp, at=self.now())
         body = restart.patch(workload, stamp)
-        return Acted(
-            _patch(cluster, workload, body, "strategic", self.mode, deadline, lambda now: restart.made_by(now, stamp))
-        )
+        sent = (body, "strategic", self.mode, deadline)
+        return Acted(requests.patch(cluster, workload, *sent, lambda now: restart.made_by(now, stamp)))
 
     def undoing(self, workload: dict) -> str | None:
         if restart.carries(workload, self.stamp):
@@ -165,12 +157,11 @@ class UndoStep(Step):
         return Act()
 
     def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
-        revisions = past(cluster, workload, deadline)
+        revisions = requests.revisions(cluster, workload, deadline)
         target = undo.choose(workload, revisions, to_revision=self.to_revision, run_id=self.run_id)
         content, body = undo.patch(workload, target)
-        after = _patch(
-            cluster, workload, body, content, self.mode, deadline, lambda now: history.same_template(now, target)
-        )
+        sent = (body, content, self.mode, deadline)
+        after = requests.patch(cluster, workload, *sent, lambda now: history.same_template(now, target))
         return Acted(after, tuple(_undo_warnings(workload, target)))
 
     def nudges(self, workload: dict) -> bool:
@@ -178,19 +169,7 @@ class UndoStep(Step):
 
     def nudge(self, cluster, workload: dict, deadline: float | None) -> list[str]:
         """Frees a StatefulSet whose broken pod keeps the old revision from coming back; the deleted pods' names."""
-        namespace = workload["metadata"]["namespace"]
-        selector = {"labelSelector": history.selector(workload)}
-        pods = cluster.list(kinds.pods_path(namespace), selector, deadline=deadline).items
-        deleted = []
-        for pod in undo.stuck_pods(workload, pods):
-            meta = pod["metadata"]
-            body = {"preconditions": {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}}
-            try:
-                cluster.delete(kinds.pods_path(namespace, meta["name"]), body=body, deadline=deadline)
-            except (Conflict, NotFound):
-                continue  # it has changed since, perhaps for the better: the next look tells
-            deleted.append(meta["name"])
-        return deleted
+        return requests.delete_stuck_pods(cluster, workload, deadline)
 
 
 @dataclass(frozen=True)
@@ -217,14 +196,7 @@ class PauseStep(Step):
 
     def act(self, cluster, workload: dict, deadline: float | None) -> Acted:
         body = pause.patch(workload, self.paused)
-        return Acted(_patch(cluster, workload, body, "strategic", self.mode, deadline))
-
-
-def past(cluster, workload: dict, deadline: float | None = None) -> list[history.Revision]:
-    """The revisions that the cluster still keeps of a workload, oldest first. Raises ClusterError."""
-    path = kinds.history_path(workload["kind"], workload["metadata"]["namespace"])
-    selector = {"labelSelector": history.selector(workload)}
-    return history.revisions(workload, cluster.list(path, selector, deadline=deadline).items)
+        return Acted(requests.patch(cluster, workload, body, "strategic", self.mode, deadline))
 
 
 def _undo_warnings(workload: dict, target: history.Revision) -> list[str]:
@@ -236,28 +208,3 @@ def _undo_warnings(workload: dict, target: history.Revision) -> list[str]:
             f"{kinds.label(workload)} got back the annotations of revision {target.number}; gone or set back: {lost}"
         )
     return found
-
-
-def _patch(
-    cluster,
-    workload: dict,
-    body: t.Any,
-    content: str,
-    mode: Mode,
-    deadline: float | None,
-    done: t.Callable[[dict], bool] = lambda now: False,
-) -> dict:
-    """Sends a patch; `done` tells of a workload whether it is as this very patch makes it."""
-    path = kinds.path(*kinds.key(workload))
-    options = {"field_manager": mode.field_manager, "dry_run": mode.dry_run, "deadline": deadline}
-    try:
-        return cluster.patch(path, body, content, **options)
-    except Conflict as error:
-        if not error.ambiguous:
-            raise
-        # The answer to an earlier copy was lost, so this may be a conflict with our own change. Judged anew, a restart
-        # would count as somebody else's, and an undo would be undone.
-        now = cluster.get(path, deadline=deadline)
-        if not done(now):
-            raise
-        return now

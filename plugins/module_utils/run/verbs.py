@@ -13,7 +13,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout import restart as restarting
 from ansible_collections.restartx.core.plugins.module_utils.rollout import undo as undoing
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
-from ansible_collections.restartx.core.plugins.module_utils.run import journal, steps, work
+from ansible_collections.restartx.core.plugins.module_utils.run import journal, requests, steps, work
 from ansible_collections.restartx.core.plugins.module_utils.run.call import Call
 from ansible_collections.restartx.core.plugins.module_utils.run.lease import Lease
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
@@ -190,7 +190,7 @@ def _window_now(window: Window, now: datetime.datetime) -> dict:
 
 def _history_of(call: Call, workload: dict, wanted: int | None) -> dict:
     """One entry of the results of the history: revisions ascending, each with its difference to the one before."""
-    revisions = steps.past(call.cluster, workload)
+    revisions = requests.revisions(call.cluster, workload)
     if wanted is not None and wanted not in [revision.number for revision in revisions]:
         raise RolloutError(f"unable to find the specified revision: {kinds.label(workload)} has no revision {wanted}")
     dropping = undoing.last_deploy_warning(workload, revisions)
