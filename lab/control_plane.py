@@ -98,11 +98,13 @@ class ControlPlane:
     def down(self):
         """End its processes and remove its folder."""
         with locked(self._lock):
-            self.node.remove()
-            # Without patience, for nobody will read what they could still write.
-            processes = map(self.process, _COMPONENTS)
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda process: process.stop(patience=0), processes))
+            try:
+                self.node.remove()
+            finally:
+                # Without patience, for nobody will read what they could still write.
+                processes = map(self.process, _COMPONENTS)
+                with ThreadPoolExecutor() as pool:
+                    list(pool.map(lambda process: process.stop(patience=0), processes))
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self, component):

@@ -110,6 +110,15 @@ def test_kwok_leaves_a_real_node_alone(cluster):
     assert cluster.kubectl("get", "node", "real", "-o", "jsonpath={.status.nodeInfo.osImage}").stdout != "KWOK"
 
 
+def test_no_registry_is_asked_whatever_an_image_is_called(cluster):
+    cluster.kubectl("run", "foreign", "--image=registry.invalid/none:1")
+    asked = "jsonpath={.status.containerStatuses[0].state.waiting.message}"
+    words = wait_until(lambda: cluster.kubectl("get", "pod", "foreign", "-o", asked).stdout, "the pull to fail")
+    assert "127.0.0.1:1" in words and "connection refused" in words
+    assert "lookup" not in words
+    cluster.kubectl("delete", "pod", "foreign", "--force")
+
+
 def test_a_machine_has_one_real_node(cluster, tmp_path):
     with Lab(tmp_path / "lab", owned=True) as lab:
         (second,) = lab.up(["second"], nodes=0)
