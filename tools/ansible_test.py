@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Run ansible-test on a copy of this checkout: `python -m tools.ansible_test sanity --test pep8`.
 
-ansible-test wants a real folder `ansible_collections/restartx/core` with a git repository of its own, and takes a symlink
-for what it points at. The copy holds what the collection ships and its tests, as they are in the working tree now.
+ansible-test wants a real folder `ansible_collections/restartx/core` with a git repository of its own, and takes a
+symlink for what it points at. The copy holds what the collection ships and its tests, as they are in the working tree.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Run the integration targets on a lab of their own: `python -m tools.integration [TARGET ...]`.
 
-Each target finds a namespace of its own name (with `-` for `_`) on both clusters, in which restartx has the permissions of
-rbac/, and these variables:
+Each target finds a namespace of its own name (with `-` for `_`) on both clusters, in which restartx has the permissions
+of rbac/, and these variables:
 
 contexts     the contexts of the two clusters, eu-west and us-east
 kubeconfig   both clusters, as the service account of rbac/
@@ -23,7 +23,7 @@ from tools.shipped_role import shipped_role
 
 
 def main(arguments: list[str]) -> int:
-    """Start the lab, run the targets in `arguments` (all, if there are none), take the lab down; returns the exit code."""
+    """Start the lab, run the targets in `arguments` (or all), take the lab down; returns the exit code."""
     collection = copy_collection("integration")
     tests = collection / "tests" / "integration"
     namespaces = [path.name.replace("_", "-") for path in sorted((tests / "targets").iterdir())]

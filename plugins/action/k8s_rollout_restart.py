@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What all modules that talk to a cluster need from the controller; meta/runtime.yml routes each of them here.
 
-Where the module runs on the controller itself (connection local), a relative `kubeconfig` is looked for as Ansible looks
-for files of a role or playbook, a vault-encrypted one is decrypted for as long as the module runs, and the module is told
-which Ansible process it works for. On any other connection paths are the target's and nothing is changed.
+Where the module runs on the controller itself (connection local), a relative `kubeconfig` is looked for as Ansible
+looks for files of a role or playbook, a vault-encrypted one is decrypted for as long as the module runs, and the module
+is told which Ansible process it works for. On any other connection paths are the target's and nothing is changed.
 """
 
 from __future__ import annotations

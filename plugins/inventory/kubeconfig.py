@@ -171,7 +171,9 @@ class InventoryModule(BaseInventoryPlugin):
                     )
                 hosts[host] = context
         if not hosts:
-            raise AnsibleParserError(f"No context is left of those in {' and '.join(files)}: {', '.join(contexts) or 'none'}.")
+            raise AnsibleParserError(
+                f"No context is left of those in {' and '.join(files)}: {', '.join(contexts) or 'none'}."
+            )
         return hosts
 
     def _add(self, host, context, kubeconfig):
@@ -215,7 +217,9 @@ class InventoryModule(BaseInventoryPlugin):
             if seen:
                 self.inventory.set_variable(host, "restartx_cluster_uid_seen", seen)
             else:
-                self.display.warning(f"The cluster of context {context!r} did not tell its uid: {trouble or 'not permitted'}")
+                self.display.warning(
+                    f"The cluster of context {context!r} did not tell its uid: {trouble or 'not permitted'}"
+                )
 
 
 def matches(context, patterns):
@@ -224,7 +228,7 @@ def matches(context, patterns):
 
 
 def host_name(context):
-    """The context's name without what host patterns (`:` `,` `*` `!` `&` `~` ...) and paths would take for their own."""
+    """The context's name without what host patterns (`:` `,` `*` `!` `&` ...) and paths would take for their own."""
     return re.sub(r"[^\w.@-]+", "-", context).strip("-@.")
 
 

@@ -49,7 +49,14 @@ def folder(request, environment, tmp_path):
 
 def test_restart_status_and_undo_are_one_command_each(namespace, folder, environment):
     def adhoc(verb):
-        command = ["ansible", "localhost", "-m", f"restartx.k8s_rollout_{verb}", "-a", f"namespace={namespace.name} name=api"]
+        command = [
+            "ansible",
+            "localhost",
+            "-m",
+            f"restartx.k8s_rollout_{verb}",
+            "-a",
+            f"namespace={namespace.name} name=api",
+        ]
         said = run(command, folder, environment)
         head, _arrow, body = said.partition(" => ")
         return head, yaml.safe_load(body)["results"][0]["outcome"]

@@ -44,7 +44,18 @@ PACKAGES = {
 }
 # No clock, no files, no network: these rooms compute.
 PURE = {"rollout", "schedule", "options"}
-IMPURE_MODULES = {"asyncio", "http", "os", "pathlib", "random", "socket", "subprocess", "threading", "time", "urllib.request"}
+IMPURE_MODULES = {
+    "asyncio",
+    "http",
+    "os",
+    "pathlib",
+    "random",
+    "socket",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib.request",
+}
 
 FILES = sorted(PLUGINS.rglob("*.py"))
 

@@ -28,7 +28,9 @@ def read(tmp_path):
             (tmp_path / name).write_text(text)
         file = tmp_path / "test.kubeconfig.yml"
         file.write_text(f"plugin: restartx.core.kubeconfig\n{source}\n")
-        variables = {name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "RESTARTX_CONTEXTS")}
+        variables = {
+            name: value for name, value in os.environ.items() if name not in ("KUBECONFIG", "RESTARTX_CONTEXTS")
+        }
         variables |= {
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
             "ANSIBLE_HOME": str(tmp_path / "ansible"),
@@ -36,7 +38,13 @@ def read(tmp_path):
             "HOME": str(tmp_path),
             **(environment or {}),
         }
-        command = [Path(sys.executable).with_name("ansible-inventory"), "-i", file, "--list", *(["--limit", limit] if limit else [])]
+        command = [
+            Path(sys.executable).with_name("ansible-inventory"),
+            "-i",
+            file,
+            "--list",
+            *(["--limit", limit] if limit else []),
+        ]
         done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
         printed = " ".join(done.stderr.split())  # Ansible wraps its messages
         assert "Traceback" not in printed
@@ -46,7 +54,7 @@ def read(tmp_path):
 
 
 def plain(value):
-    """ansible-inventory writes strings that are never templates (variables set by plugins) as {"__ansible_unsafe": ...}."""
+    """Strings that are never templates, such as those set by plugins, are written as {"__ansible_unsafe": ...}."""
     return value.get("__ansible_unsafe", value)
 
 
@@ -139,7 +147,12 @@ def test_a_cluster_that_does_not_tell_its_uid_is_a_warning_and_stays_in_the_inve
         ("kubeconfig: config", {"config": ""}, {}, "config is no kubeconfig: it has no list of contexts"),
         ("kubeconfig: config", {"config": "contexts:"}, {}, "No context is left of those in"),
         ("kubeconfig: config\ninclude: x", {"config": ["a", "b"]}, {}, "config: a, b."),
-        ("kubeconfig: config", {"config": ["a", "b"]}, {"RESTARTX_CONTEXTS": "a,c"}, "RESTARTX_CONTEXTS names 'c', but"),
+        (
+            "kubeconfig: config",
+            {"config": ["a", "b"]},
+            {"RESTARTX_CONTEXTS": "a,c"},
+            "RESTARTX_CONTEXTS names 'c', but",
+        ),
         ("kubeconfig: config", {"config": ["a:b", "a/b"]}, {}, "'a:b' and 'a/b' would both be the host 'a-b'"),
     ],
 )
