@@ -12,6 +12,7 @@ from pathlib import Path
 from lab import Lab, LabError
 from lab.binary import build
 from lab.demo import shop
+from lab.failures import LABEL as FAILURE
 
 ROOT = Path(__file__).parents[2]
 RBAC = ROOT / "rbac"
@@ -64,7 +65,12 @@ class Place:
         for name in shop.NAMESPACES:
             self._refuse_a_stranger(context, name)
         self._permit(context)
+        account = ("serviceaccount", "payment", "--namespace", "shop")
+        whole = self.kubectl(context, "get", *account, "--ignore-not-found")
         self.apply(context, *shop.objects())
+        if not whole:
+            # An earlier demo may have ended without it, and controllers that were refused pods long enough try only rarely.
+            self.kubectl(context, "rollout", "restart", "deployment/payment", "--namespace", "shop")
         self.kubectl(context, "delete", "configmap", JOURNAL, "--namespace", JOURNALS, "--ignore-not-found")
         for service in shop.SERVICES:
             self.kubectl(
@@ -92,12 +98,14 @@ class InLab(Place):
         super().__init__([cluster.name for cluster in clusters], self._lab.kubeconfig, [self._lab.binary, "kubectl"])
 
     def _permit(self, context):
+        cluster = self._lab.cluster(context)
+        cluster.heal()
         self.kubectl(context, "apply", "-f", RBAC / "cluster.yml")
         for name in shop.NAMESPACES:
-            space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": shop.PART_OF}}
-            self.apply(context, space)
+            self.apply(context, shop.namespace(name))
             self.kubectl(context, "apply", "--namespace", name, "-f", RBAC / "namespace.yml")
-        cluster = self._lab.cluster(context)
+            # Those that fail already have to be replaced.
+            self.kubectl(context, "delete", "pods", "--namespace", name, "--selector", FAILURE, "--wait=false")
         # In the cluster's folder, so that it goes when the cluster does; inventory/ looks for it there.
         cluster.service_account_kubeconfig(JOURNALS, "restartx", cluster.directory / "restartx.kubeconfig")
 

@@ -37,10 +37,12 @@ SERVICES = (
 
 def objects():
     """Everything the shop consists of, in the order in which it is created."""
-    spaces = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": PART_OF}} for name in NAMESPACES
-    ]
-    return [*spaces, account(), *map(workload, SERVICES)]
+    return [*map(namespace, NAMESPACES), account(), *map(workload, SERVICES)]
+
+
+def namespace(name):
+    """One of its namespaces, marked as the demo's own."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": PART_OF}}
 
 
 def account():
