@@ -80,7 +80,9 @@ BROKEN = {
 def everything(cluster, operator, make_namespace):
     """A namespace in which everything is broken, and what a restart of it returned."""
     own = Namespace(cluster, operator, make_namespace("broken"))
-    own.create(*(workload("Deployment", name, **container) for name, (container, *_rest) in BROKEN.items()), ready=False)
+    own.create(
+        *(workload("Deployment", name, **container) for name, (container, *_rest) in BROKEN.items()), ready=False
+    )
     yield own, own.run("restart", timeout="15s", on_failure="continue")
     cluster.kubectl("delete", "namespace", own.name, "--wait=false")
 
