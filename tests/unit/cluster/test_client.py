@@ -281,8 +281,7 @@ class TestRepetition:
             cluster.get(API)
         assert len(server.seen) == 1 + 10
 
-    def test_a_silent_server_is_given_up_at_the_deadline(self, serve, cluster_of, time, monkeypatch):
-        monkeypatch.setattr("ansible_collections.restartx.core.plugins.module_utils.cluster.client._SHORTEST", 0.05)
+    def test_a_silent_server_is_given_up_at_the_deadline(self, serve, cluster_of, time):
         server = serve(silence)
         with pytest.raises(errors.Unreachable, match="connected, but no answer in time"):
             cluster_of(server).get(API, deadline=time.now)
