@@ -354,7 +354,7 @@ class World:
         asker = self.times_closed
 
         def carry_out():
-            wait = self.late
+            wait = None
             try:
                 answer = Answer(token, call(*args))
             except Hang as hang:
@@ -362,6 +362,7 @@ class World:
                 wait = max(hang.until - self.clock.passed, 0)
             except Exception as error:  # as in a future: whatever the call raises is its answer
                 answer = Answer(token, error=error)
+            wait = self.late if wait is None else wait
             if asker != self.times_closed:  # nobody is there any more to hear it
                 return None
             return self.later(wait, lambda: answer) if wait else answer
