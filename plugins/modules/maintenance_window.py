@@ -35,7 +35,7 @@ options:
     description: How long to wait for it at most. When it does not open within that time, the module fails at once.
     type: str
   controller:
-    description: The Ansible process for which the module works. Set by the collection's action plugin.
+    description: The process for which the module waits, as C(PID:START TIME). When it is gone, the module ends. Nothing sets it by itself.
     type: str
 seealso:
   - module: restartx.core.k8s_rollout_restart
