@@ -67,3 +67,18 @@ def test_restart_status_and_undo_are_one_command_each(namespace, folder, environ
     assert adhoc("status") == ("localhost | SUCCESS", "rolled_out")
     assert adhoc("undo") == ("localhost | CHANGED", "undone")
     assert RUN not in namespace.annotations("Deployment", "api")
+
+
+def test_the_planned_restart_has_a_name_everywhere(namespace, folder, environment, tmp_path):
+    namespace.create(workload("Deployment", "api"))
+    plan = {
+        "version": 1,
+        "name": namespace.name,
+        "defaults": {"namespace": namespace.name},
+        "workloads": [{"id": "api", "name": "api"}],
+    }
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"clusters": {"hosts": {"eu-west": {}}, "vars": {"restart_plan": plan}}}))
+    named = ["ansible-playbook", "-i", inventory, "restartx.core.restart_prod", "-e", "ticket=CHG0001"]
+    assert "1 restarted" in run(named, folder, environment)
+    assert namespace.annotations("Deployment", "api")["restartx.io/ticket"] == "CHG0001"
