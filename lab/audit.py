@@ -19,7 +19,9 @@ def requests(path, user_agent=None, since=None):
         lines = path.read_text().splitlines()
     except FileNotFoundError:
         return []
-    events = (json.loads(line) for line in lines if line.endswith("}"))
+    # A long log is mostly of others: only lines that hold the text somewhere are worth parsing.
+    part = json.dumps(user_agent)[1:-1] if user_agent else ""
+    events = (json.loads(line) for line in lines if part in line and line.endswith("}"))
     return [
         event
         for event in events

@@ -58,7 +58,7 @@ def assert_restarted_once(namespace, result, names=tuple(NAMES)):
 
 
 def test_the_api_server_is_restarted_in_the_middle(namespace):
-    namespace.create(*(workload("Deployment", name, **SLOW) for name in NAMES))
+    namespace.create(*(workload("Deployment", name, **SLOW) for name in NAMES), ready=False)
     running = namespace.start("restart", run_id=RUN_ID, stagger="3s")
     namespace.carries(RUN_ID, "Deployment", NAMES[0])
     namespace.cluster.stop("kube-apiserver")
@@ -135,7 +135,7 @@ def test_the_server_no_longer_remembers_what_the_watch_asks_for(apps, through):
 
 
 def test_a_server_that_stays_away_ends_the_call_at_its_deadline(namespace):
-    namespace.create(workload("Deployment", "app-0", **SLOW), workload("Deployment", "app-1"))
+    namespace.create(workload("Deployment", "app-0", **SLOW), workload("Deployment", "app-1"), ready=False)
     with Gate(namespace.cluster) as gate:
         through = gate.kubeconfig(namespace.operator)
         running = namespace.start("restart", kubeconfig=through, max_parallel=1, wait_timeout="6s", run_id=RUN_ID)
@@ -149,6 +149,7 @@ def test_a_server_that_stays_away_ends_the_call_at_its_deadline(namespace):
     assert RUN not in namespace.annotations("Deployment", "app-1")
 
 
+FROZEN = {NAMES[1]: "yes"}
 FREEZE = """
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -168,14 +169,14 @@ spec: {policyName: freeze, validationActions: [Deny]}
 
 
 @pytest.fixture
-def frozen(apps):
+def frozen(namespace):
     """A namespace in which the second of the Deployments may not be changed."""
-    apps.cluster.apply(FREEZE)
-    apps.kubectl("label", "deployment", NAMES[1], "frozen=yes")
+    namespace.create(*(workload("Deployment", name, labels={"frozen": FROZEN.get(name, "no")}) for name in NAMES))
+    namespace.cluster.apply(FREEZE)
     trial = ("annotate", "deployment", NAMES[1], "trial=yes", "--overwrite", "--dry-run=server")
-    wait_until(lambda: "frozen until Monday" in apps.kubectl(*trial, check=False).stderr, "the policy to work")
-    yield apps
-    apps.cluster.kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "freeze")
+    wait_until(lambda: "frozen until Monday" in namespace.kubectl(*trial, check=False).stderr, "the policy to work")
+    yield namespace
+    namespace.cluster.kubectl("delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", "freeze")
 
 
 def test_a_denied_change_is_told_in_the_policys_words(frozen):
@@ -199,7 +200,7 @@ def test_a_quota_that_leaves_no_room_for_a_rollout_is_named(namespace):
     namespace.create(workload("Deployment", "api", strategy={"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}))
     namespace.kubectl("create", "quota", "tight", "--hard=pods=1")
     wait_until(
-        lambda: namespace.get("quota", "tight").get("status", {}).get("used", {}).get("pods") == "1",
+        lambda: namespace.get("resourcequota", "tight").get("status", {}).get("used", {}).get("pods") == "1",
         "the quota to count",
     )
     (entry,) = namespace.run("restart", timeout="4s")["results"]

@@ -151,6 +151,20 @@ def test_a_restart_that_waits_for_a_hand_when_another_failed_is_not_sent():
     assert run.task("b").message == "fail_fast: Deployment shop/a failed"
 
 
+def test_the_first_failure_stays_the_reason_when_others_follow():
+    cluster = cluster_with("a", "b", "c")
+    cluster.fail = lambda verb, path: Forbidden("may not patch", status=403) if path.endswith("/a") else None
+    cluster.hangs = {"b"}  # its patch is given up after 600 seconds
+    run = Run(("b", "a", "c"), cluster=cluster, terms=Terms(fail_fast=True))
+    do = run.world.do
+    run.world.do = lambda token, call, *args: (
+        run.world.later(700, lambda: do(token, call, *args)) if token[1][2] == "c" else do(token, call, *args)
+    )
+    run.carry_out()
+    assert run.outcomes == {"a": "failed", "b": "failed", "c": "not_started"}
+    assert run.task("c").message == "fail_fast: Deployment shop/a failed"
+
+
 # -- nobody waits any more -------------------------------------------------------------------------------------------
 
 

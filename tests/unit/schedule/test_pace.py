@@ -220,3 +220,21 @@ def test_mistakes_of_the_caller_are_told():
         pace.ended("x", 2, good=True)
     with pytest.raises(KeyError):
         pace.started("x", 2)
+
+
+def test_a_group_that_may_start_later_keeps_its_place_in_the_written_order():
+    pace = Pace(groups(("core", ("c1",)), ("web", ("w1",), ("core",)), ("edge", ("e1",))), max_parallel=1)
+    assert start(pace) == ["c1"]
+    pace.ended("c1", 1, good=True)
+    assert start(pace, 1) == ["w1"]
+    pace.ended("w1", 2, good=True)
+    assert start(pace, 2) == ["e1"]
+
+
+def test_what_was_held_back_may_start_when_all_that_it_needs_itself_had_ended_well_before():
+    pace = Pace(groups(("a", ("a1",)), ("b", ("b1",), ("a",)), ("c", ("c1",), ("b",))), stop_on_failure=False)
+    pace.ended("a1", 0, good=False)
+    assert pace.finished
+    pace.ended("b1", 0, good=True)  # done by an earlier attempt
+    assert not pace.finished
+    assert start(pace) == ["c1"]
