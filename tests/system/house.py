@@ -99,6 +99,16 @@ class Namespace:
         """Wait until these workloads are rolled out."""
         self.kubectl("rollout", "status", *names, "--timeout=90s")
 
+    def at_rest(self, *names):
+        """Wait until these are rolled out, and until no pod of theirs is on its way out, which statuses count too."""
+        self.rolled_out(*names)
+        objects = [name.split("/") for name in names]
+        wait_until(
+            lambda: not any(pod["metadata"].get("deletionTimestamp") for pod in self.list("pods"))
+            and not any(self.get(*one)["status"].get("terminatingReplicas") for one in objects),
+            "the old pods to be gone",
+        )
+
     def get(self, kind, name):
         """One object, as the API has it. Asked by the lab itself, which is quicker than kubectl and never counted."""
         return self._api.request("GET", f"{self._path(kind)}/{name}")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import signal
 import subprocess
@@ -87,6 +88,9 @@ BY_ARGOCD = TAKEN + '; the last other change of the template was by "argocd" (Up
 )
 def test_a_restart_taken_back_by_somebody_else_is_named_at_once(namespace, kind, change, words):
     namespace.create(workload(kind, "api", labels={"lab.restartx.io/failure": "never-ready"}), ready=False)
+    # Who created it in the second of the restart could be taken for the one who changed it after that.
+    created = datetime.datetime.fromisoformat(namespace.get(kind, "api")["metadata"]["creationTimestamp"])
+    wait_until(lambda: now() >= created + datetime.timedelta(seconds=1), "the next second")
     running = namespace.start("restart", kind=kind, run_id=RUN_ID)
     namespace.carries(RUN_ID, kind, "api")
     body = json.dumps({"spec": {"template": {"metadata": {"annotations": change}}}})

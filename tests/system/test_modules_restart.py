@@ -95,6 +95,7 @@ def test_without_wait_nothing_is_waited_for(namespace):
 
 
 def test_check_mode_asks_the_server_and_touches_nothing(trio):
+    trio.at_rest(*(f"{kind}/{name}" for kind, name in NAMES.items()))
     before, began = versions(trio), now()
     result = trio.run("restart", kind=list(KINDS), check=True, ticket="CHG0044")
     assert result["changed"] and outcomes(result) == dict.fromkeys(NAMES.values(), "restarted")

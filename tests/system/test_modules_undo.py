@@ -57,6 +57,7 @@ def test_undo_goes_to_the_previous_revision_and_twice_comes_back(trio):
 
 
 def test_check_mode_only_asks_the_server(trio):
+    trio.at_rest(*(f"{kind}/{name}" for kind, name in NAMES.items()))
     before, began = [trio.get(kind, name)["metadata"]["resourceVersion"] for kind, name in NAMES.items()], now()
     result = trio.run("undo", **ALL, check=True)
     assert outcomes(result) == dict.fromkeys(NAMES.values(), "undone")
