@@ -153,7 +153,8 @@ def test_a_timeout_counts_from_the_workloads_own_patch_and_wait_timeout_for_the_
 
 def test_status_waits_for_what_somebody_else_began_under_one_deadline(namespace):
     slow = {"lab.restartx.io/failure": "slow-start"}
-    namespace.create(*(workload("Deployment", name, labels=slow, delay="12s") for name in ("one", "two")))
+    pair = [workload("Deployment", name, labels=slow, delay="12s") for name in ("one", "two")]
+    namespace.create(*pair, ready=False)
     namespace.kubectl("rollout", "restart", "deployment")
     once = namespace.run("status")
     assert outcomes(once) == {"one": "in_progress", "two": "in_progress"} and not once.get("failed")
