@@ -1,0 +1,221 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The playbook as AWX runs it: ansible-runner's transmit, worker and process, a slice of the inventory in each job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from house import ROOT, RUN, Namespace, environment, workload
+from lab import Lab
+from lab.poll import wait_until
+
+CLUSTERS = ["ap-south", "ap-west", "eu-north", "eu-south", "us-east", "us-west"]
+SLICES = 3
+APPS = ("api", "pay", "web")
+JOURNALS = "restartx-system"
+RUNNER = Path(sys.executable).with_name("ansible-runner")
+PLAYBOOK = [{"name": "Restart", "import_playbook": "restartx.core.restart_prod"}]
+PLAN = {
+    "version": 1,
+    "name": "sliced",
+    "defaults": {"namespace": "shop", "timeout": "60s", "max_parallel": 1},
+    "workloads": [{"id": "api", "name": "api"}, {"id": "rest", "name": ["pay", "web"], "after": ["api"]}],
+}
+
+
+@pytest.fixture(scope="module")
+def clusters(tmp_path_factory):
+    """Six clusters, each with the Deployments of APPS in the namespace shop, by name."""
+    with Lab(tmp_path_factory.mktemp("six"), owned=True) as lab:
+        found = {cluster.name: cluster for cluster in lab.up(CLUSTERS, nodes=1)}
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(open_shop, found.values()))
+        yield found
+
+
+def open_shop(cluster):
+    cluster.apply((ROOT / "rbac" / "cluster.yml").read_text())
+    cluster.kubectl("create", "namespace", "shop")
+    cluster.kubectl("apply", "--namespace", "shop", "-f", ROOT / "rbac" / "namespace.yml")
+    Namespace(cluster, None, "shop").create(*(workload("Deployment", name) for name in APPS))
+
+
+@pytest.fixture(scope="module")
+def credential(clusters, tmp_path_factory):
+    """The content of the kubeconfig credential: all six contexts, as the service account of rbac/."""
+    folder = tmp_path_factory.mktemp("credential")
+    configs = [
+        yaml.safe_load(Path(cluster.service_account_kubeconfig(JOURNALS, "restartx", folder / name)).read_text())
+        for name, cluster in clusters.items()
+    ]
+    whole = {"apiVersion": "v1", "kind": "Config"}
+    for section in ("clusters", "contexts"):
+        whole[section] = [entry for config in configs for entry in config[section]]
+    whole["users"] = []
+    for config in configs:  # each has a user of the same name
+        name = config["contexts"][0]["name"]
+        config["contexts"][0]["context"]["user"] = name
+        whole["users"].append({**config["users"][0], "name": name})
+    return yaml.safe_dump(whole)
+
+
+@dataclass
+class Job:
+    """One job: what AWX lays out for it, and the three processes that carry it out, on three machines in life."""
+
+    folder: Path
+    inventory: dict
+    extra_vars: dict
+    credential: str
+
+    def start(self):
+        """Lay everything out and start the stream; returns the worker's process."""
+        private = self.folder / "private"
+        for name in ("project", "inventory", "env"):
+            (private / name).mkdir(parents=True, exist_ok=True)
+        (private / "env" / "kubeconfig").write_text(self.credential)
+        (private / "project" / "restart.yml").write_text(yaml.safe_dump(PLAYBOOK))
+        (private / "inventory" / "hosts.yml").write_text(yaml.safe_dump(self.inventory))
+        (private / "env" / "extravars").write_text(yaml.safe_dump(self.extra_vars))
+        worker = self.folder / "worker"
+        variables = {
+            "KUBECONFIG": str(worker / "env" / "kubeconfig"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+            "ANSIBLE_HOME": str(self.folder / "home"),
+        }
+        (private / "env" / "envvars").write_text(yaml.safe_dump(variables))
+        env = environment(self.folder / "none")
+        env["PATH"] = f"{RUNNER.parent}{os.pathsep}{env['PATH']}"
+        pipe = subprocess.PIPE
+        transmit = [RUNNER, "transmit", private, "--playbook", "restart.yml"]
+        self.sender = subprocess.Popen(transmit, stdout=pipe, env=env)
+        work = [RUNNER, "worker", "--private-data-dir", worker]
+        self.worker = subprocess.Popen(work, stdin=self.sender.stdout, stdout=pipe, env=env)
+        take = [RUNNER, "process", self.folder / "result"]
+        self.receiver = subprocess.Popen(take, stdin=self.worker.stdout, stdout=pipe, text=True, env=env)
+        for process in (self.sender, self.worker):
+            process.stdout.close()  # the next one has it
+        return self.worker
+
+    def finish(self):
+        """Wait until the stream has ended; returns (status, all that was printed on one line)."""
+        said, _none = self.receiver.communicate(timeout=180)
+        for process in (self.sender, self.worker):
+            process.wait(timeout=10)
+        return self.receiver.returncode, " ".join(said.split())
+
+    def artifacts(self):
+        """What the job left for the next one of a workflow: set_stats, as AWX reads it from the last event."""
+        events = (json.loads(path.read_text()) for path in self.folder.glob("result/artifacts/*/job_events/*.json"))
+        last = max(
+            (event for event in events if event["event"] == "playbook_on_stats"), key=lambda event: event["created"]
+        )
+        return last["event_data"]["artifact_data"]
+
+
+def descendants(pid):
+    """All processes below one, whatever session or group they are in."""
+    children = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            number, rest = stat.read_text().split(" ", 1)
+        except OSError:  # it ended just now
+            continue
+        children.setdefault(int(rest.rpartition(")")[2].split()[1]), []).append(int(number))
+    found, left = [], [pid]
+    while left:
+        found += (below := children.get(left.pop(), []))
+        left += below
+    return found
+
+
+@pytest.fixture
+def make_job(credential, tmp_path):
+    """Makes the job of some clusters; `more` are the survey's answers."""
+
+    def make(name, hosts, **more):
+        group = {
+            # As an inventory source leaves it: the kubeconfig is that of the update, which is gone.
+            "hosts": {host: {"restartx_kubeconfig": "/runner/env/gone", "restartx_context": host} for host in hosts},
+            "vars": {"restart_plan": PLAN},
+        }
+        extra_vars = {"restartx_kubeconfig": "", "awx_job_id": 42, "awx_user_name": "jane", **more}
+        return Job(tmp_path / name, {"clusters": group}, extra_vars, credential)
+
+    return make
+
+
+def journal(cluster):
+    shown = cluster.kubectl("get", "configmap", "restartx-sliced", "-n", JOURNALS, "--ignore-not-found", "-o", "json")
+    return json.loads(json.loads(shown.stdout)["data"]["journal.json"]) if shown.stdout else None
+
+
+def carried(cluster):
+    """How many of the Deployments carry a run."""
+    namespace = Namespace(cluster, None, "shop")
+    return sum(RUN in namespace.annotations("Deployment", name) for name in APPS)
+
+
+def test_three_slices_over_six_clusters_one_killed_and_started_again_restart_exactly_once(clusters, make_job):
+    shares = [CLUSTERS[number::SLICES] for number in range(SLICES)]
+    answers = {"ticket": "CHG1", "reason": "certificates renewed"}
+    jobs = [make_job(f"slice-{number}", hosts, **answers) for number, hosts in enumerate(shares, 1)]
+    for job in jobs:
+        job.start()
+    # The second one is killed when it has restarted something, but not everything.
+    victim, own = jobs[1], [clusters[name] for name in shares[1]]
+    wait_until(lambda: any(carried(cluster) for cluster in own), "the first restart", timeout=120)
+    for pid in [victim.worker.pid, *descendants(victim.worker.pid)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    victim.finish()
+    assert any(not entry or entry["state"] != "finished" for entry in map(journal, own))
+
+    victim.start()
+    for job in jobs:
+        code, said = job.finish()
+        assert code == 0, said
+    for job, hosts in zip(jobs, shares, strict=True):
+        left = job.artifacts()["restartx_run"]
+        assert left["state"] == "finished"
+        assert set(left["clusters"]) == set(hosts)
+        assert {journal(clusters[name])["run"] for name in hosts} == {left["run_id"]}
+    for name, cluster in clusters.items():
+        namespace = Namespace(cluster, None, "shop")
+        assert {app: namespace.revisions("Deployment", app) for app in APPS} == {app: [1, 2] for app in APPS}, name
+        assert journal(cluster)["state"] == "finished"
+        assert journal(cluster)["job"] == "42"
+        assert namespace.annotations("Deployment", "api")["restartx.io/operator"] == "jane"
+
+
+def test_a_cancelled_job_begins_nothing_more_and_the_next_one_goes_on(clusters, make_job):
+    name = CLUSTERS[0]
+    before = {app: len(Namespace(clusters[name], None, "shop").revisions("Deployment", app)) for app in APPS}
+    done = journal(clusters[name])
+    job = make_job("cancelled", [name], ticket="CHG2")
+    job.start()
+    wait_until(lambda: journal(clusters[name]) != done, "the journal of the new run", timeout=120)
+    # So a cancelled job of AWX ends; the worker kills Ansible, which leaves the module alone.
+    job.worker.send_signal(signal.SIGTERM)
+    code, _said = job.finish()
+    assert code != 0
+    wait_until(lambda: journal(clusters[name])["state"] == "stopped", "the module to write down that it was stopped")
+
+    job.start()
+    code, said = job.finish()
+    assert code == 0, said
+    assert f"resuming run {journal(clusters[name])['run']}" in said
+    after = {app: len(Namespace(clusters[name], None, "shop").revisions("Deployment", app)) for app in APPS}
+    assert after == {app: count + 1 for app, count in before.items()}
