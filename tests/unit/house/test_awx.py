@@ -1,0 +1,249 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""examples/awx/configure.yml is what the modules of awx.awx take, and what the playbook and the project have."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from dateutil.rrule import rrulestr
+from jinja2 import Environment, meta
+
+from ansible_collections.restartx.core.plugins.module_utils.schedule import plan
+from tools import peers
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "examples" / "awx"
+OURS = "awx.awx."
+SECRET = {"restarts_kubeconfig": "apiVersion: v1"}
+# What AWX itself asks of a question of a survey.
+TYPES = {"text", "textarea", "password", "integer", "float", "multiplechoice", "multiselect"}
+QUESTION = {
+    "question_name",
+    "question_description",
+    "variable",
+    "type",
+    "required",
+    "min",
+    "max",
+    "default",
+    "choices",
+    "new_question",
+}
+
+
+class Caught(Exception):
+    """Instead of a module's start: what it would have been started with."""
+
+
+@pytest.fixture(scope="session")
+def awx():
+    """The package that holds the modules of awx.awx."""
+    sys.path.append(str(peers.collections()))
+    return "ansible_collections.awx.awx.plugins.modules"
+
+
+@pytest.fixture
+def argument_spec(awx, monkeypatch):
+    """Gives the argument spec of a module, and its limits such as mutually_exclusive, as it hands them to Ansible."""
+
+    def of(name):
+        module = importlib.import_module(f"{awx}.{name}")
+
+        def start(argument_spec, **limits):
+            raise Caught(argument_spec, limits)
+
+        common = module.ControllerAPIModule.AUTH_ARGSPEC
+        monkeypatch.setattr(module, "ControllerAPIModule", start)
+        with pytest.raises(Caught) as caught:
+            module.main()
+        monkeypatch.undo()
+        spec, limits = caught.value.args
+        documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+        return {**common, **{key: deepened(value, documented[key]) for key, value in spec.items()}}, limits
+
+    return of
+
+
+def deepened(spec, documented):
+    """An option's spec with that of the options below it, which some modules of awx.awx document, but do not check."""
+    below = documented.get("suboptions")
+    if not below or "options" in spec:
+        return spec
+    kept = ("type", "elements", "required", "choices", "default", "aliases")
+    inner = {
+        name: deepened({key: option[key] for key in kept if key in option}, option) for name, option in below.items()
+    }
+    return {**spec, "options": inner}
+
+
+def configured():
+    """(module, arguments, task) for each task of configure.yml, with its variables filled in."""
+    loader = DataLoader()
+    (play,) = loader.load_from_file(str(FOLDER / "configure.yml"), trusted_as_template=True)
+    variables = dict(SECRET)
+    for path in play["vars_files"]:
+        variables.update(loader.load_from_file(str(FOLDER / path), trusted_as_template=True))
+    found = []
+    for task in play["tasks"]:
+        (name,) = [key for key in task if key.startswith(OURS)]
+        templar = Templar(loader, variables={**variables, **task.get("vars", {})})
+        found.append((name.removeprefix(OURS), templar.template(task[name]), task))
+    return found
+
+
+@pytest.fixture(scope="module")
+def tasks():
+    return configured()
+
+
+def arguments_of(tasks, module):
+    return next(arguments for name, arguments, _task in tasks if name == module)
+
+
+def complaints(spec_and_limits, arguments):
+    """What Ansible says about the arguments of a task."""
+    spec, limits = spec_and_limits
+    return ArgumentSpecValidator(spec, **limits).validate(arguments).error_messages
+
+
+def test_every_task_is_what_its_module_takes(argument_spec, tasks):
+    wrong = {name: found for name, given, _ in tasks if (found := complaints(argument_spec(name), given))}
+    assert not wrong
+    assert len(tasks) >= 9
+
+
+def set_in(*path):
+    def change(arguments, value):
+        for key in path[:-1]:
+            arguments = arguments[key]
+        arguments[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "module, mistake, value, words",
+    [
+        ("job_template", set_in("playbok"), "restart.yml", "Supported parameters include"),
+        ("job_template", set_in("job_type"), "try", "must be one of"),
+        ("job_template", set_in("forks"), "many", "unable to convert"),
+        ("job_template", set_in("name"), None, "missing required arguments"),
+        ("workflow_job_template", set_in("workflow_nodes", 0, "job_typ"), "check", "Supported parameters include"),
+        (
+            "workflow_job_template",
+            set_in("workflow_nodes", 1, "related", "succes_nodes"),
+            [],
+            "Supported parameters include",
+        ),
+        ("workflow_job_template", set_in("workflow_nodes", 1, "unified_job_template", "timeout"), "1h", "unable to"),
+    ],
+)
+def test_a_mistake_in_a_task_is_noticed(argument_spec, tasks, module, mistake, value, words):
+    arguments = copy.deepcopy(arguments_of(tasks, module))
+    mistake(arguments, value)
+    assert words in " ".join(complaints(argument_spec(module), {k: v for k, v in arguments.items() if v is not None}))
+
+
+def test_secrets_are_not_printed_and_come_from_outside(tasks):
+    printed = [task["name"] for _, given, task in tasks if SECRET["restarts_kubeconfig"] in str(given)]
+    assert printed == ["Credential"]
+    assert all(task.get("no_log") for _, _, task in tasks if task["name"] in printed)
+    assert not SECRET.keys() & yaml.safe_load((FOLDER / "settings.yml").read_text()).keys()
+
+
+def test_the_credential_type_injects_what_its_input_holds(tasks):
+    given = arguments_of(tasks, "credential_type")
+    fields = {field["id"] for field in given["inputs"]["fields"]}
+    (template,) = given["injectors"]["file"]
+    assert set(given["inputs"]["required"]) <= fields
+    assert used(given["injectors"]["file"][template]) <= fields
+    assert template.partition(".")[::2] == ("template", "kubeconfig")
+    assert given["injectors"]["env"] == {"KUBECONFIG": "{{ tower.filename.kubeconfig }}"}
+    assert set(arguments_of(tasks, "credential")["inputs"]) == fields
+    assert all(field["secret"] for field in given["inputs"]["fields"])
+
+
+def used(text):
+    """The variables that a template reads."""
+    return meta.find_undeclared_variables(Environment(autoescape=False).parse(text))
+
+
+def asked(tasks, module):
+    return arguments_of(tasks, module)["survey_spec"]["spec"]
+
+
+@pytest.mark.parametrize("module", ["job_template", "workflow_job_template"])
+def test_the_survey_asks_for_variables_that_the_playbook_reads(tasks, module):
+    plays = yaml.safe_load((ROOT / "playbooks" / "restart_prod.yml").read_text())
+    asked_for = next(play["vars"] for play in plays if "multi_cluster_restart_ticket" in play.get("vars", {}))
+    # Their filters are Ansible's, which Jinja would not know.
+    read = set(re.findall(r"\b[a-z_]+\b", " ".join(asked_for.values())))
+    questions = asked(tasks, module)
+    assert {question["variable"] for question in questions} <= read
+    for question in questions:
+        assert {"question_name", "variable", "type", "required"} <= set(question) <= QUESTION
+        assert question["type"] in TYPES
+        assert ("choices" in question) == (question["type"] in ("multiplechoice", "multiselect"))
+        assert question["default"] in question.get("choices", [question["default"]])
+
+
+def test_what_templates_schedules_and_nodes_set_is_read_by_the_playbook_or_asked_for(tasks):
+    text = (ROOT / "playbooks" / "restart_prod.yml").read_text()
+    assert all(re.search(rf"\b{name}\b", text) for name in arguments_of(tasks, "job_template")["extra_vars"])
+    schedule = arguments_of(tasks, "schedule")["extra_data"]
+    questions = asked(tasks, "job_template")
+    # AWX takes no other variable from a schedule, and none without an answer to what is required.
+    assert set(schedule) <= {question["variable"] for question in questions}
+    assert {question["variable"] for question in questions if question["required"]} <= set(schedule)
+
+
+def test_the_schedule_begins_with_a_window_of_the_plan(tasks):
+    rrule = arguments_of(tasks, "schedule")["rrule"]
+    rule = rrulestr(rrule.replace(" RRULE", "\nRRULE"))
+    wanted = yaml.safe_load((ROOT / "examples/project/inventory/group_vars/clusters.yml").read_text())["restart_plan"]
+    window = plan.check(wanted).window
+    starts = [start for start, _number in zip(rule, range(24), strict=False)]
+    months = {(start.year, start.month) for start in starts}
+    assert len(months) == 24
+    for start in starts:
+        before = start - datetime.timedelta(minutes=1)
+        assert window.is_open(start) and not window.is_open(before), start
+
+
+def test_names_that_tasks_refer_to_are_made_by_earlier_ones(tasks):
+    made = {name: {given["name"] for other, given, _ in tasks if other == name} for name, _, _ in tasks}
+    template = arguments_of(tasks, "job_template")
+    assert template["project"] in made["project"]
+    assert template["inventory"] in made["inventory"]
+    assert set(template["credentials"]) <= made["credential"]
+    assert template["execution_environment"] in made["execution_environment"]
+    assert arguments_of(tasks, "credential")["credential_type"] in made["credential_type"]
+    assert arguments_of(tasks, "schedule")["unified_job_template"] in made["job_template"]
+    project = ROOT / "examples" / "project"
+    assert (project / template["playbook"]).is_file()
+    assert (project / arguments_of(tasks, "inventory_source")["source_path"]).is_file()
+
+
+def test_the_workflow_checks_asks_and_then_restarts(tasks):
+    workflow = arguments_of(tasks, "workflow_job_template")
+    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
+    order = ["check"]
+    while successors := nodes[order[-1]].get("related", {}).get("success_nodes"):
+        order += [successor["identifier"] for successor in successors]
+    assert order == list(nodes) == ["check", "approve", "restart"]
+    assert nodes["check"]["job_type"] == "check"
+    assert arguments_of(tasks, "job_template")["ask_job_type_on_launch"]
+    assert nodes["approve"]["unified_job_template"]["type"] == "workflow_approval"
+    assert "job_type" not in nodes["restart"]
+    assert {nodes[name]["unified_job_template"]["name"] for name in ("check", "restart")} == {"Restart"}
