@@ -32,7 +32,7 @@ lab-down: $(READY) ## stop the lab
 demo: $(READY) ## restart a sample shop on two clusters, break it, repair it, resume
 	@$(BIN)/python -m lab.demo
 
-.PHONY: test unit sanity lint docs integration system
+.PHONY: test unit sanity lint docs integration system soak
 test: unit lint docs sanity integration system ## everything a change must pass
 unit: $(READY) ## unit tests
 	$(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
@@ -50,3 +50,5 @@ integration: $(READY) ## integration targets, on a lab of their own
 	$(BIN)/python -m tools.integration
 system: $(READY) ## system tests, on labs of their own
 	$(BIN)/pytest tests/system
+soak: $(READY) ## kills and faults at random moments of restarts, for an hour
+	$(BIN)/pytest tests/soak --kills 100 --faults 100 --minutes 57

@@ -1,0 +1,97 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Kills and faults at random moments of a restart over two clusters. Every moment has a seed, by which it comes again:
+
+pytest tests/soak --seed 1234 -k controller
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import Lab
+
+for folder in (Path(__file__).parent, Path(__file__).parents[1] / "system"):
+    sys.path.insert(0, str(folder))
+
+from house import RBAC  # noqa: E402
+from shop import Shop  # noqa: E402
+
+BEGAN = time.monotonic()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("soak")
+    group.addoption("--kills", type=int, default=1, help="how many moments each kind of kill comes at")
+    group.addoption("--faults", type=int, default=1, help="how many moments each kind of fault comes at")
+    group.addoption("--seed", type=int, help="the seed of the first moment, random by default; the others follow it")
+    group.addoption("--minutes", type=float, help="nothing is begun later than so long after the start")
+
+
+def pytest_configure(config):
+    if config.option.seed is None:
+        config.option.seed = random.randrange(1_000_000)
+
+
+def pytest_report_header(config):
+    return f"soak: --seed {config.option.seed}"
+
+
+def pytest_generate_tests(metafunc):
+    if "seed" in metafunc.fixturenames:
+        # test_kills.py has as many moments as --kills says, test_faults.py as --faults does.
+        count = metafunc.config.getoption(metafunc.definition.path.stem.removeprefix("test_"))
+        first = metafunc.config.option.seed
+        metafunc.parametrize("seed", range(first, first + count), ids=lambda seed: f"seed {seed}")
+
+
+def pytest_collection_modifyitems(items):
+    # All kinds at one moment, then all at the next: whenever the time is over, each has had its share.
+    items.sort(key=lambda item: item.callspec.params["seed"] if hasattr(item, "callspec") else 0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    minutes = item.config.option.minutes
+    return True if minutes and time.monotonic() > BEGAN + 60 * minutes else None
+
+
+@pytest.fixture(scope="session")
+def clusters(tmp_path_factory):
+    """eu-west and us-east, with controllers, KWOK nodes and rbac/cluster.yml."""
+    with Lab(tmp_path_factory.mktemp("lab"), owned=True) as lab:
+        found = {cluster.name: cluster for cluster in lab.up(["eu-west", "us-east"], nodes=1)}
+        for cluster in found.values():
+            cluster.apply((RBAC / "cluster.yml").read_text())
+        yield found
+
+
+@pytest.fixture(scope="session")
+def built(clusters, tmp_path_factory):
+    """The shop, and how long a restart of it takes that nothing disturbs."""
+    shop = Shop(clusters, tmp_path_factory.mktemp("shop"))
+    shop.measure()
+    return shop
+
+
+@pytest.fixture
+def shop(built):
+    """The shop, at rest and without a run that has not ended, whatever the last test left."""
+    built.come_to_rest()
+    return built
+
+
+@pytest.fixture
+def tell(request, capsys):
+    """Say at once how a scenario went."""
+
+    def say(text):
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {text}", flush=True)
+
+    return say

@@ -1,0 +1,61 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""SIGKILL at any moment: nothing goes on unasked, and the same command completes the run, each workload once."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import time
+
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import LOOK_EVERY
+from house import now
+from shop import MAX_PARALLEL
+from started import Started
+from ticket import ALL_DONE, started_until
+
+
+def test_the_controller_alone(shop, seed, tell):
+    with started_until(shop, "controller", seed, anywhere) as (ticket, started, moment):
+        started.kill_controller()
+        died = now()
+        started.wait_for_orphans()
+    # The module looks at its controller before each change, so only what was on its way then may still arrive.
+    late = [came for _cluster, _name, came in shop.patches(died)]
+    assert len(late) <= MAX_PARALLEL
+    assert not shop.patches(died + datetime.timedelta(seconds=LOOK_EVERY)), (died, late)
+    conclude(ticket, tell, f"killed after {moment:.1f} s, {len(late)} patches after that")
+
+
+def test_the_whole_tree(shop, seed, tell):
+    with started_until(shop, "tree", seed, anywhere) as (ticket, started, moment):
+        started.kill_all()
+    conclude(ticket, tell, f"killed after {moment:.1f} s")
+
+
+def test_the_module_alone(shop, seed, tell):
+    with started_until(shop, "module", seed, while_modules_run, Started.modules) as (ticket, started, moment):
+        os.kill(started.modules()[0], signal.SIGKILL)
+        code, said = started.result()
+    assert code == 2, said
+    assert "killed" in said.lower() and "it resumes run" in said, said
+    conclude(ticket, tell, f"killed after {moment:.1f} s")
+
+
+def anywhere(span):
+    return 0.0, span.end
+
+
+def while_modules_run(span):
+    return span.first, span.last
+
+
+def conclude(ticket, tell, how):
+    began = time.monotonic()
+    taken_up = ticket.complete()
+    tell(f"{how}; then {taken_up}, {time.monotonic() - began:.0f} s")
+    ticket.assert_done()
+    ticket.assert_patched_once()
+    if taken_up != ALL_DONE:  # a start that has nothing to do does not ask whose the lock still is
+        ticket.assert_unlocked()
