@@ -1,0 +1,38 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The benchmark: `python -m benchmarks` takes half an hour and writes docs/benchmark.md; `--quick` only proves that it works."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+
+from benchmarks import ROOT, course, machine, page
+from benchmarks.figures import goals
+from lab import Lab, LabError
+
+PAGE = ROOT / "docs" / "benchmark.md"
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, print the tables, and write them down unless it was quick."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few Deployments and one round; writes nothing down")
+    quick = parser.parse_args(arguments).quick
+    scale = course.QUICK if quick else course.Scale()
+    facts = machine.facts(load=os.getloadavg()[0])
+    with tempfile.TemporaryDirectory() as folder, Lab(f"{folder}/lab", owned=True) as lab:
+        sizes = [course.small(lab, scale), *(course.large(lab, *size) for size in scale.large)]
+        told = page.figures(facts, [*sizes, course.fleet(lab, scale)], goals(sizes))
+    print(told)
+    if not quick:
+        PAGE.write_text(page.placed(PAGE.read_text(), told))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except LabError as error:
+        sys.exit(f"benchmark: {error}")

@@ -1,0 +1,100 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which ways are measured on which sizes, and how often."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from benchmarks import ways
+from benchmarks.bed import Bed, nodes_for
+from benchmarks.figures import FLOOR, KUBECTL, KUBERNETES_CORE, MODULE, RESTARTX, Size, Taken, extrapolated, median
+from benchmarks.measure import measure
+from benchmarks.ways import Way
+from lab import Lab
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    `small` Deployments of two pods are restarted in all ways, kubernetes.core on a `sample` of them; `large` is
+    (Deployments, rounds) for those of one pod that only restartx and the floor restart; `clusters` and `each` are
+    their number and the Deployments on each.
+    """
+
+    small: int = 200
+    sample: int = 10
+    rounds: int = 3
+    large: tuple[tuple[int, int], ...] = ((1000, 3), (3000, 1))
+    clusters: int = 12
+    each: int = 20
+
+
+QUICK = Scale(small=20, sample=1, rounds=1, large=((40, 1),), clusters=2, each=5)
+
+
+def small(lab: Lab, scale: Scale) -> Size:
+    """All ways, on one cluster."""
+    bed = _bed(lab, scale.small, replicas=2)
+    once = {
+        "nothing": partial(ways.kubernetes_core, bed, 0, lab.directory),
+        MODULE: partial(ways.module, bed),
+    }
+    every = {
+        KUBECTL: partial(ways.kubectl, [bed]),
+        "sample": partial(ways.kubernetes_core, bed, scale.sample, lab.directory),
+        RESTARTX: partial(ways.ad_hoc, bed),
+        FLOOR: partial(ways.floors, [bed]),
+    }
+    taken = _interleaved(once, 1, [bed]) | _interleaved(every, scale.rounds, [bed])
+    taken[KUBERNETES_CORE] = extrapolated(taken["nothing"], taken["sample"], scale.sample, scale.small)
+    lab.down()
+    order = (KUBECTL, KUBERNETES_CORE, RESTARTX, MODULE, FLOOR)
+    return Size(f"{scale.small:,} Deployments of 2 pods", scale.small, scale.rounds, {way: taken[way] for way in order})
+
+
+def large(lab: Lab, count: int, rounds: int) -> Size:
+    """restartx and the floor, on one cluster."""
+    bed = _bed(lab, count, replicas=1)
+    every = {RESTARTX: partial(ways.ad_hoc, bed), FLOOR: partial(ways.floors, [bed])}
+    taken = _interleaved(every, rounds, [bed]) | _interleaved({MODULE: partial(ways.module, bed)}, 1, [bed])
+    lab.down()
+    return Size(
+        f"{count:,} Deployments of 1 pod", count, rounds, {way: taken[way] for way in (RESTARTX, MODULE, FLOOR)}
+    )
+
+
+def fleet(lab: Lab, scale: Scale) -> Size:
+    """Several clusters at once; kubectl takes one after the other."""
+    clusters = lab.up([f"cluster-{number}" for number in range(1, scale.clusters + 1)])
+    beds = [Bed(cluster, scale.each, 2) for cluster in clusters]
+    every = {
+        KUBECTL: partial(ways.kubectl, beds),
+        RESTARTX: partial(ways.fleet, beds, lab.directory),
+        FLOOR: partial(ways.floors, beds),
+    }
+    taken = _interleaved(every, scale.rounds, beds)
+    lab.down()
+    title = f"{scale.clusters} clusters at once, {scale.each} Deployments of 2 pods on each"
+    return Size(title, scale.clusters * scale.each, scale.rounds, taken)
+
+
+def _bed(lab: Lab, count: int, replicas: int) -> Bed:
+    (cluster,) = lab.up(["bench"], nodes=nodes_for(count, replicas))
+    return Bed(cluster, count, replicas)
+
+
+def _interleaved(every: Mapping[str, Callable[[], Way]], rounds: int, beds: Sequence[Bed]) -> dict[str, Taken]:
+    """Each way once, then each once more, so that all of them see the same machine; the medians."""
+    taken: dict[str, list[Taken]] = {name: [] for name in every}
+    for number in range(rounds):
+        for name, make in every.items():
+            one = measure(make(), beds)
+            taken[name].append(one)
+            total = sum(len(bed.names) for bed in beds)
+            print(f"{total} Deployments, round {number + 1}: {name}: {one}", file=sys.stderr, flush=True)
+    return {name: median(each) for name, each in taken.items()}

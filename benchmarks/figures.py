@@ -1,0 +1,88 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What was measured, and what follows from it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+KUBECTL = "kubectl"
+KUBERNETES_CORE = "kubernetes.core"
+RESTARTX = "restartx"
+MODULE = "restartx, the module alone"
+FLOOR = "floor"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a way took: seconds, requests, seconds of CPU, bytes; `own` seconds by its own account, if it has one."""
+
+    wall: float
+    requests: float
+    cpu: float
+    peak: float
+    own: float | None = None
+
+
+@dataclass(frozen=True)
+class Size:
+    """What was measured on `count` Deployments in all, by the name of the way; `rounds` is how often."""
+
+    title: str
+    count: int
+    rounds: int
+    taken: dict[str, Taken]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A goal, what was measured for it, and whether it is met."""
+
+    words: str
+    measured: str
+    met: bool
+
+
+def median(rounds: Sequence[Taken]) -> Taken:
+    """The median of each figure by itself."""
+    columns = zip(*map(astuple, rounds))
+    return Taken(*(None if None in column else statistics.median(column) for column in columns))
+
+
+def extrapolated(nothing: Taken, sample: Taken, size: int, count: int) -> Taken:
+    """What `count` workloads would take one after the other, from a `sample` of `size` and from none at all."""
+
+    def grown(name: str) -> float:
+        base = getattr(nothing, name)
+        return base + (getattr(sample, name) - base) / size * count
+
+    return Taken(grown("wall"), grown("requests"), grown("cpu"), sample.peak)
+
+
+def growth(small: Size, large: Size) -> float:
+    """By how many bytes the module's peak memory grows with each workload."""
+    return (large.taken[MODULE].peak - small.taken[MODULE].peak) / (large.count - small.count)
+
+
+def goals(sizes: Sequence[Size]) -> list[Goal]:
+    """The goals of this project, judged by sizes in ascending order; the first has all ways, the last the module alone."""
+    small, large = sizes[0], sizes[-1]
+    us, others = small.taken[RESTARTX], small.taken
+    found = []
+    for size in sizes:
+        ratio = size.taken[RESTARTX].own / size.taken[FLOOR].own
+        words = f"{size.title}: the module's own duration is at most 1.1 times the floor"
+        found.append(Goal(words, f"{ratio:.2f} times", ratio <= 1.1))
+    faster = others[KUBECTL].wall / us.wall
+    found.append(Goal("the whole command is faster than kubectl", f"{faster:.2f} times as fast", faster > 1))
+    faster = others[KUBERNETES_CORE].wall / us.wall
+    found.append(Goal("15 times faster than kubernetes.core", f"{faster:.1f} times as fast", faster >= 15))
+    for size in sizes:
+        more = size.taken[RESTARTX].requests - size.count
+        words = f"{size.title}: at most 10 requests more than workloads"
+        found.append(Goal(words, f"{more:.0f} more", more <= 10))
+    grown = growth(small, large) / 1000
+    found.append(Goal("the memory grows by less than 100 kB a workload", f"{grown:.0f} kB", grown < 100))
+    return found

@@ -1,0 +1,83 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What follows from measurements: medians, what a sample stands for, and which goals are met."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.figures import (
+    FLOOR,
+    KUBECTL,
+    KUBERNETES_CORE,
+    MODULE,
+    RESTARTX,
+    Size,
+    Taken,
+    extrapolated,
+    goals,
+    growth,
+    median,
+)
+
+MB = 1_000_000
+
+
+def test_the_median_is_taken_of_each_figure_by_itself():
+    rounds = [Taken(3, 10, 0.3, 30, 2), Taken(1, 30, 0.2, 10, 3), Taken(2, 20, 0.1, 20, 1)]
+    assert median(rounds) == Taken(2, 20, 0.2, 20, 2)
+
+
+def test_what_has_no_account_of_its_own_has_no_median_of_it():
+    assert median([Taken(1, 1, 1, 1), Taken(3, 3, 3, 3)]) == Taken(2, 2, 2, 2, None)
+
+
+def test_a_sample_grows_by_its_workloads_and_not_by_the_start_of_the_command():
+    nothing, sample = Taken(2, 0, 1, 50), Taken(22, 40, 6, 60)
+    assert extrapolated(nothing, sample, 10, 200) == Taken(2 + 20 * 20, 800, 1 + 5 * 20, 60)
+
+
+def sizes():
+    """All goals are just met."""
+    us, floor = Taken(23, 210, 3, 90 * MB, 22), Taken(21, 202, 1, 30 * MB, 20)
+    module = Taken(22, 210, 1, 60 * MB, 22)
+    ways = {KUBECTL: Taken(23.1, 602, 3, 0), KUBERNETES_CORE: Taken(345, 800, 90, 0)}
+    small = Size("200", 200, 3, {**ways, RESTARTX: us, MODULE: module, FLOOR: floor})
+    many = {RESTARTX: Taken(0, 3010, 0, 0, 110), MODULE: replace(module, peak=339 * MB), FLOOR: Taken(0, 0, 0, 0, 100)}
+    return small, Size("3,000", 3000, 1, many)
+
+
+def test_goals_that_are_just_met_are_met():
+    small, large = sizes()
+    assert growth(small, large) == pytest.approx(279 * MB / 2800)
+    found = goals([small, large])
+    assert [goal.met for goal in found] == [True] * 7
+    assert [goal.measured for goal in found][:4] == [
+        "1.10 times",
+        "1.10 times",
+        "1.00 times as fast",
+        "15.0 times as fast",
+    ]
+
+
+@pytest.mark.parametrize(
+    "size, way, changes, missed",
+    [
+        (0, FLOOR, {"own": 19.9}, "200: the module's own duration"),
+        (1, FLOOR, {"own": 99.9}, "3,000: the module's own duration"),
+        (0, KUBECTL, {"wall": 23}, "faster than kubectl"),
+        (0, KUBERNETES_CORE, {"wall": 344}, "15 times faster"),
+        (0, RESTARTX, {"requests": 211}, "200: at most 10 requests"),
+        (1, RESTARTX, {"requests": 3011}, "3,000: at most 10 requests"),
+        (1, MODULE, {"peak": 340 * MB}, "the memory grows"),
+    ],
+)
+def test_a_goal_that_is_just_missed_is_missed_alone(size, way, changes, missed):
+    measured = list(sizes())
+    taken = dict(measured[size].taken)
+    taken[way] = replace(taken[way], **changes)
+    measured[size] = replace(measured[size], taken=taken)
+    (goal,) = [goal for goal in goals(measured) if not goal.met]
+    assert missed in goal.words

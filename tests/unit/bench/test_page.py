@@ -1,0 +1,46 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The figures as a reader sees them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.figures import Goal, Size, Taken
+from benchmarks.page import BEGIN, END, figures, placed, table
+
+PAGE = Path(__file__).parents[3] / "docs" / "benchmark.md"
+
+
+def test_figures_hold_the_machine_each_size_and_the_goals():
+    taken = {"kubectl": Taken(26.24, 1602, 3.14, 123_400_000), "floor": Taken(21, 202, 1, 30_000_000, 20.06)}
+    sizes = [Size("200 Deployments", 200, 3, taken), Size("3,000 Deployments", 3000, 1, {})]
+    goals = [Goal("fast", "1.05 times", True), Goal("small", "120 kB", False)]
+    text = figures({"cores": "2"}, sizes, goals)
+    assert "| cores | 2 |" in text
+    assert "### 200 Deployments, median of 3 rounds" in text
+    assert "### 3,000 Deployments, one round" in text
+    assert "| kubectl | 26.2 s |  | 1,602 | 3.1 s | 123 MB |" in text
+    assert "| floor | 21.0 s | 20.1 s | 202 | 1.0 s | 30 MB |" in text
+    assert "| fast | 1.05 times | yes |\n| small | 120 kB | **no** |" in text
+
+
+def test_a_table_has_a_line_below_its_head():
+    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_new_figures_take_the_place_of_the_old_and_leave_the_words_around_them():
+    page = f"Before.\n\n{BEGIN}\nold\n{END}\n\nAfter.\n"
+    assert placed(page, "new\n") == f"Before.\n\n{BEGIN}\n\nnew\n\n{END}\n\nAfter.\n"
+
+
+@pytest.mark.parametrize("page", ["no marks", f"only {BEGIN}", f"{END} before {BEGIN}"])
+def test_a_page_without_a_place_for_figures_is_refused(page):
+    with pytest.raises(ValueError, match="no place for figures"):
+        placed(page, "new")
+
+
+def test_the_page_of_the_benchmark_has_a_place_for_figures():
+    assert "new" in placed(PAGE.read_text(), "new")
