@@ -48,6 +48,7 @@ WAITING = {
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "str"},
     "timeout": {"type": "str", "default": "10m"},
+    "grace": {"type": "str", "default": "5m"},
 }
 
 PACING = {

@@ -32,9 +32,10 @@ options:
     type: str
     required: true
   holder:
-    description: Identifies this start of the playbook; never use one twice.
+    description:
+      - Identifies this start of the playbook; never use one twice. Made from the name of the machine by default.
+      - Needed to release.
     type: str
-    required: true
   state:
     description: Whether to take the lock or to release it. Releasing one that is not held any more changes nothing.
     type: str
@@ -67,11 +68,22 @@ EXAMPLES = r"""
 - name: Nobody else restarts this plan while we look around
   restartx.core.k8s_rollout_lock:
     plan: rotate-internal-ca
-    holder: "{{ inventory_hostname }}-{{ 99999 | random }}"
     operator: ada
+  register: lock
+
+- name: Now others may
+  restartx.core.k8s_rollout_lock:
+    plan: rotate-internal-ca
+    holder: "{{ lock.holder }}"
+    state: released
 """
 
 RETURN = r"""
+holder:
+  description: Who holds the lock now, or held it until now; given to M(restartx.core.k8s_rollout_restart), and to release it.
+  returned: success
+  type: str
+  sample: bastion-4f9a1c
 results:
   description: Always empty, for no workload is touched.
   returned: always
@@ -111,7 +123,7 @@ def main() -> None:
         {
             **CONNECTION,
             "plan": {"type": "str", "required": True},
-            "holder": {"type": "str", "required": True},
+            "holder": {"type": "str"},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
             "namespace": {"type": "str", "default": "restartx-system"},
             "run_id": {"type": "str"},
@@ -119,6 +131,7 @@ def main() -> None:
             "wait_timeout": {"type": "str", "default": "0s"},
             "break_lock": {"type": "str"},
         },
+        required_if=[("state", "released", ("holder",))],
     )
 
 

@@ -34,8 +34,8 @@ options:
   workloads:
     description:
       - Several selections with an order among them, as the C(workloads) of a plan. Each entry has an C(id) and the selection options,
-        and may have C(after), C(optional), C(timeout), C(settle), C(max_parallel) and C(stagger).
-      - O(kind), O(namespace), O(timeout) and O(settle) of the module are what entries have by default.
+        and may have C(after), C(optional), C(timeout), C(settle), C(grace), C(max_parallel) and C(stagger).
+      - O(kind), O(namespace), O(timeout), O(settle) and O(grace) of the module are what entries have by default.
       - The page on plans lists all options of an entry.
     type: list
     elements: dict
@@ -115,6 +115,11 @@ options:
         default: []
       job:
         description: Id of the job that started the run, for the record.
+        type: str
+      seen_run:
+        description:
+          - The run that the journal told of when it was decided which run this is; empty where there was no journal. Should it by now
+            tell of a third one, another start was faster, and nothing is touched. Not looked at by default.
         type: str
       holder:
         description:
@@ -284,6 +289,7 @@ JOURNAL = {
     "namespace": {"type": "str", "default": "restartx-system"},
     "clusters": {"type": "list", "elements": "str", "default": []},
     "job": {"type": "str"},
+    "seen_run": {"type": "str"},
     "holder": {"type": "str"},
 }
 

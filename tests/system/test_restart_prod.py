@@ -23,6 +23,7 @@ RBAC = ROOT / "rbac"
 JOURNALS = "restartx-system"
 READING = {"get", "list", "watch"}
 FROZEN = {"timezone": "Europe/Berlin", "freezes": ["2020-01-01/2099-12-31"]}
+LONGEST = 180  # seconds that a run may take
 _numbers = itertools.count(1)
 
 
@@ -72,6 +73,10 @@ class Shop:
     def environment(self):
         return environment(self.folder / "none", ANSIBLE_HOME=str(self.folder / "home"), USER="jane")
 
+    def start(self, *args):
+        """Start it, and return at once."""
+        return subprocess.Popen(self.command(*args), cwd=ROOT, env=self.environment(), stdout=subprocess.DEVNULL)
+
     def run(self, *args):
         """Run it to its end: (exit code, all that it said on one line)."""
         self.began = now()
@@ -96,19 +101,17 @@ class Shop:
 
     def journal(self, cluster):
         """The journal of the plan on a cluster, None when there is none."""
-        lab = self.namespaces[cluster].cluster
-        shown = (
-            "get",
-            "configmap",
-            f"restartx-{self.name}",
-            "--namespace",
-            JOURNALS,
-            "--ignore-not-found",
-            "-o",
-            "json",
-        )
-        found = lab.kubectl(*shown).stdout
-        return json.loads(json.loads(found)["data"]["journal.json"]) if found else None
+        found = self._held(cluster, "configmap")
+        return json.loads(found["data"]["journal.json"]) if found else None
+
+    def lock(self, cluster):
+        """The Lease of the plan on a cluster."""
+        return self._held(cluster, "lease")
+
+    def _held(self, cluster, kind):
+        where = ("--namespace", JOURNALS, "--ignore-not-found", "-o", "json")
+        found = self.namespaces[cluster].cluster.kubectl("get", kind, f"restartx-{self.name}", *where).stdout
+        return json.loads(found) if found else None
 
     def revisions(self, cluster):
         """How many revisions each Deployment has."""
@@ -213,14 +216,34 @@ def test_a_failure_stops_the_run_and_the_same_command_completes_it(shop):
 
 def test_what_was_interrupted_goes_on_and_restarts_nothing_twice(shop):
     shop.plan["defaults"]["stagger"] = "2s"
-    command = shop.command("-e", "ticket=CHG1")
-    with subprocess.Popen(command, cwd=ROOT, env=shop.environment(), stdout=subprocess.DEVNULL) as ansible:
+    with shop.start("-e", "ticket=CHG1") as ansible:
         wait_until(lambda: RUN in shop.annotations("eu-west", "api"), "the first restart")
         ansible.send_signal(signal.SIGKILL)
     code, said = shop.run("-e", "ticket=CHG1")
     assert code == 0, said
     assert "resuming run" in said
     assert [shop.revisions(cluster) for cluster in ("eu-west", "us-east")] == [{"api": 2, "pay": 2, "web": 2}] * 2
+
+
+def test_a_second_start_is_told_who_is_at_work_and_touches_nothing_until_the_lock_is_broken(shop):
+    canary = shop.namespaces["eu-west"].cluster
+    canary.fail({"app": "api"}, "never-ready", shop.name)
+    began = now()
+    with shop.start("-e", "ticket=CHG1") as first:
+        wait_until(lambda: RUN in shop.annotations("eu-west", "api"), "the first restart")
+        code, said = shop.run("-e", "ticket=CHG1")
+        assert code == 2
+        run = shop.journal("eu-west")["run"]
+        assert f'"{shop.name}" is being restarted by run {run} of jane (' in said, said
+        with shop.start("-e", "ticket=CHG1", "-e", "restartx_break_lock=its terminal is gone") as second:
+            assert first.wait(LONGEST) == 2
+            assert "its terminal is gone" in shop.lock("eu-west")["metadata"]["annotations"]["restartx.io/broken"]
+            canary.heal({"app": "api"})
+            shop.namespaces["eu-west"].kubectl("delete", "pods", "--selector", "app=api")
+            assert second.wait(LONGEST) == 0
+    patched = [event["objectRef"]["name"] for event in canary.requests(USER_AGENT, began) if event["verb"] == "patch"]
+    assert [patched.count(name) for name in ("api", "pay", "web")] == [1, 1, 1]
+    assert shop.lock("eu-west")["spec"]["holderIdentity"] == ""
 
 
 def test_a_cluster_that_does_not_answer_may_be_left_out_but_is_not_forgotten(shop):

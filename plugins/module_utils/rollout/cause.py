@@ -52,6 +52,10 @@ _ENDED = {"OOMKilled": "oom", "StartError": "bad_command", "ContainerCannotRun":
 _NEVER_RAN = ("StartError", "ContainerCannotRun")
 _NOT_FOUND = (126, 127)  # a shell's exit codes for a command that cannot be run, or is not there
 _HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
+# Of a command that cannot be run: what is wrong with the image or the template, not with the node.
+_NO_COMMAND = ("executable file not found", "no such file or directory", "permission denied", "exec format error")
+# What may heal by waiting, and after a while seldom does: a registry, an object or a node that is still to come.
+_DOUBTFUL = frozenset({"config_missing", "bad_command", "image_pull", "oom", "crash_loop", "unschedulable"})
 _LONGEST_MESSAGE = 300
 
 
@@ -79,6 +83,11 @@ class Cause:
     speaks: str | None = None
     log: tuple[str, ...] = ()
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether it may still heal, and gets a grace for that: a node that is added, a database that comes up."""
+        return not self.hopeless and self.code in _DOUBTFUL
+
 
 def find(
     workload: dict, pods: Sequence[dict], events: Sequence[dict] = (), now: datetime | None = None
@@ -91,6 +100,15 @@ def find(
     mine = newest_pods(workload, pods)
     causes = [cause for pod in mine for cause in _of_pod(pod, events, now)]
     causes += _of_workload(workload, pods, events)
+    return _worst(causes)
+
+
+def of_pod(workload: dict, pod: dict) -> Cause | None:
+    """The worst cause that one pod of the workload's newest revision tells; any other pod tells none."""
+    return _worst([cause for mine in newest_pods(workload, [pod]) for cause in _of_pod(mine, (), None)])
+
+
+def _worst(causes: Sequence[Cause]) -> Cause | None:
     return min(causes, key=lambda cause: (not cause.hopeless, _WORST_FIRST.index(cause.code)), default=None)
 
 
@@ -205,12 +223,20 @@ def _of_container(pod: dict, container: dict) -> Cause | None:
         subject,
         details,
         message,
-        hopeless=waiting.get("reason") in _HOPELESS,
+        hopeless=waiting.get("reason") in _HOPELESS or (code == "bad_command" and _never_runs(waiting, ended)),
         pod=pod["metadata"]["name"],
         container=container["name"],
         reason=why,
         speaks=_speaker(state, ended),
     )
+
+
+def _never_runs(waiting: dict, ended: dict) -> bool:
+    """Whether a container was never started, for a reason that lies in its image or template."""
+    if ended and ended.get("reason") not in _NEVER_RAN:
+        return False
+    told = f"{waiting.get('message', '')} {ended.get('message', '')}"
+    return any(words in told for words in _NO_COMMAND)
 
 
 def _speaker(state: dict, ended: dict) -> str | None:

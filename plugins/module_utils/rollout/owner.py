@@ -33,6 +33,19 @@ def reference(thing: dict) -> dict | None:
     return next((candidate for candidate in references if candidate.get("controller")), None)
 
 
+def workload_of(pod: dict) -> tuple[str, str, str] | None:
+    """Kind, namespace and name of the workload that a pod belongs to, None where that is of no kind that rolls out.
+
+    A Deployment names its ReplicaSets after itself and the hash that their pods carry.
+    """
+    found = reference(pod) or {}
+    kind, name = found.get("kind"), found.get("name", "")
+    if kind == "ReplicaSet":
+        revision = kinds.field(pod, "metadata.labels", {}).get(kinds.KINDS["Deployment"].hash_label, "")
+        kind, name = "Deployment", name.removesuffix(f"-{revision}")
+    return (kind, pod["metadata"]["namespace"], name) if kind in kinds.KINDS else None
+
+
 def controller_uid(thing: dict) -> str | None:
     """The uid of an object's controller; None when it has none."""
     return (reference(thing) or {}).get("uid")

@@ -107,10 +107,15 @@ def run_of(workload: dict) -> str | None:
     return kinds.template_annotations(workload).get(RUN)
 
 
+def attempt_of(workload: dict, run: str) -> int:
+    """Which attempt of this run made the current pod template; 0 when the run did not make it."""
+    attempt = kinds.template_annotations(workload).get(ATTEMPT, "1")
+    return int(attempt) if run_of(workload) == run and attempt.isdecimal() else 0
+
+
 def carries(workload: dict, stamp: Stamp) -> bool:
     """Whether the current pod template was restarted by this run already, in this attempt or a later one."""
-    attempt = kinds.template_annotations(workload).get(ATTEMPT, "1")
-    return run_of(workload) == stamp.run and attempt.isdecimal() and int(attempt) >= stamp.attempt
+    return attempt_of(workload, stamp.run) >= stamp.attempt
 
 
 def made_by(workload: dict, stamp: Stamp) -> bool:

@@ -83,9 +83,8 @@ class Call:
         if params["all_namespaces"]:
             raise RolloutError("all_namespaces: beside workloads it has no meaning; say it in the entries it is for")
         defaults = {name: params[name] or None for name in ("kind", "namespace")}
-        return check_entries(
-            params["workloads"], {**defaults, "timeout": params["timeout"], "settle": params["settle"]}
-        )
+        spans = {name: params[name] for name in ("timeout", "settle", "grace")}
+        return check_entries(params["workloads"], {**defaults, **spans})
 
     def _kinds(self) -> t.Sequence[str]:
         """The module's kinds; undo of a run looks by default at all that it may have restarted."""
@@ -114,6 +113,7 @@ class Call:
             all_namespaces=params["all_namespaces"],
             timeout=self.span("timeout"),
             settle=self.seconds("settle") or 0.0,
+            grace=self.seconds("grace"),
         )
 
     def new_run_id(self) -> str:

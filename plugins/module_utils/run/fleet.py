@@ -38,7 +38,8 @@ def prepare(checks: Checks, waves: t.Mapping[str, t.Any], wishes: Wishes) -> dic
 
     Returns `error` (why nothing may be touched, else None) and, without one, `run_id`, `resuming`, `ticket`, `plan`
     (its name), `digest`, `clusters` (all of the run), `hosts` and `serial` (the order and the waves of those that are
-    fit), `excluded` (host to reason), `max_failed`, and `lines` that tell a person.
+    fit), `excluded` (host to reason), `max_failed`, `seen` (which run the journal of each told of), and `lines` that
+    tell a person.
     """
     try:
         return {"error": None, **_prepare(checks, waves, wishes)}
@@ -75,6 +76,7 @@ def _prepare(checks: Checks, waves: t.Mapping[str, t.Any], wishes: Wishes) -> di
         "serial": list(sizes.values()),
         "excluded": excluded,
         "max_failed": max_failed,
+        "seen": {host: (journals[host] or {}).get("run", "") for host in fit},
     }
     prepared["total"] = max(run["total"], sum(len(checks[host]["results"]) for host in fit))
     return {**prepared, "lines": [*_lines(prepared, wishes), *_plan_lines(checks, fit, wishes)]}

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Conflict, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import Abandoned
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
 DURATION = 30  # seconds without renewal after which others may take it over
@@ -76,14 +77,17 @@ class Lease:
             return self.lost
         return f'the lock of "{self.scope}" was not renewed in time, so another start may hold it by now'
 
-    def acquire(self, patience: float = 0.0, break_reason: str | None = None) -> None:
-        """Takes the Lease, waiting for `patience` seconds while a living holder has it; raises Held or ClusterError.
+    def acquire(self, patience: float = 0.0, break_reason: str | None = None, controller: t.Any = None) -> None:
+        """Takes the Lease, waiting for `patience` seconds while a living holder has it; raises Held or ClusterError, and
+        Abandoned when the `controller` is gone before.
 
         A holder that shows no sign of life is waited for until its Lease has expired before our eyes.
         """
         start = self.clock.monotonic()
         renewals = 0
         while True:
+            if controller is not None and not controller.alive():
+                raise Abandoned(controller.reason)
             current = self._read()
             if self._free(current) or break_reason:
                 if self._write(current, break_reason):
@@ -177,7 +181,9 @@ class Lease:
         now = self.clock.now()
         spec = dict((current or {}).get("spec") or {})
         annotations = {RUN: self.run, OPERATOR: self.operator}
-        if not self._ours(current):
+        if self._ours(current):
+            annotations = {**(current["metadata"].get("annotations") or {}), **annotations}
+        else:
             spec["leaseTransitions"] = (spec.get("leaseTransitions") or 0) + 1
             spec["acquireTime"] = _micro(now)
         if break_reason:

@@ -10,6 +10,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.run.alarms import Alarms
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import LOOK_AFTER, Pods, PodScope
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found, Key, Scope
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Opened
@@ -30,16 +31,22 @@ class Rollouts:
     """
 
     def __init__(self, tasks: dict[Key, Task], world, alarms: Alarms, ended: Judgement, failed: Judgement):
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._tasks = tasks
         self._world = world
         self._alarms = alarms
         self._ended = ended
         self._failed = failed
+        self._pods = Pods(tasks, world, alarms, lambda task, why: failed(task, "failed", why))
         self._scope_of: dict[Key, Scope] = {}
         self._tasks_of: dict[Scope, list[Task]] = {}
         self._blind: set[Scope] = set()  # scopes whose watches are not open yet
         self._lost: dict[Scope, str] = {}  # scopes that nothing is seen of any more, and why
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know beside the outcomes."""
+        return [*self._warnings, *self._pods.warnings]
 
     def follow(self, found: Found) -> None:
         """Watch what was found, each scope from its own list on."""
@@ -59,6 +66,7 @@ class Rollouts:
         task.state = "watching"
         task.outcome, task.message = outcome, ""
         task.deadline = self._alarms.set(task, now + task.timeout) if task.timeout is not None else None
+        self._look_at_pods_later(task)
         self._nudge_later(task)
         lost = self._lost.get(self._scope_of.get(task.key))
         if task.gone:
@@ -74,24 +82,33 @@ class Rollouts:
             self._ended(task, task.outcome, task.message)
         elif task.state == "watching" and task.deadline is not None and now >= task.deadline:
             self._failed(task, "unfinished", f"not done after {duration.text(task.timeout)}: {task.message}")
-        elif task.state == "watching" and task.nudge_at is not None and now >= task.nudge_at:
-            task.nudge_at = None
-            cluster, deadline = self._world.cluster, now + NUDGE_PATIENCE
-            self._world.do(("nudge", task.key), task.step.nudge, cluster, task.object, deadline)
+        elif task.state == "watching":
+            if task.nudge_at is not None and now >= task.nudge_at:
+                task.nudge_at = None
+                cluster, deadline = self._world.cluster, now + NUDGE_PATIENCE
+                self._world.do(("nudge", task.key), task.step.nudge, cluster, task.object, deadline)
+            if task.pods_at is not None and now >= task.pods_at:
+                task.pods_at = None
+                self._pods.attend(task)
+            else:
+                self._pods.ring(task, now)
 
     def nudged(self, task: Task, answer: Answer) -> None:
         """What came of a look for stuck pods: the names of those that were deleted."""
         if answer.error is not None:
-            self.warnings.append(f"stuck pods of {task.title} could not be freed: {answer.error}")
+            self._warnings.append(f"stuck pods of {task.title} could not be freed: {answer.error}")
         else:
-            self.warnings += [f"{task.title}: deleted the stuck pod {name}" for name in answer.value]
+            self._warnings += [f"{task.title}: deleted the stuck pod {name}" for name in answer.value]
             task.changed = task.changed or bool(answer.value)
         if task.state in ("watching", "settling"):
             task.outcome = task.step.outcome if answer.value else task.outcome
             self._nudge_later(task)
 
-    def see(self, scope: Scope, event: watch.Event) -> None:
+    def see(self, scope: Scope | PodScope, event: watch.Event) -> None:
         """What a scope's watch has seen."""
+        if isinstance(scope, PodScope):
+            self._pods.see(scope, event)
+            return
         self._blind.discard(scope)
         if isinstance(event, Opened):
             return
@@ -154,12 +171,16 @@ class Rollouts:
             task.state = "watching"  # fine at first, and broke
             if task.deadline is not None:
                 self._alarms.set(task, task.deadline)  # it may have passed meanwhile, unheard
+            self._look_at_pods_later(task)
             self._nudge_later(task)
         elif verdict.state == status.DONE and task.state == "watching" and task.settle:
             task.state = "settling"
             task.settled_at = self._alarms.set(task, self._world.clock.monotonic() + task.settle)
         elif verdict.state == status.DONE and task.state == "watching":
             self._ended(task, task.outcome, verdict.message)
+
+    def _look_at_pods_later(self, task: Task) -> None:
+        task.pods_at = self._alarms.set(task, self._world.clock.monotonic() + LOOK_AFTER)
 
     def _nudge_later(self, task: Task) -> None:
         if task.step.nudges(task.object):

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Conflict, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.rollout import restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.run import journal
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
@@ -39,6 +40,7 @@ class Title:
     ticket: str | None = None
     clusters: t.Sequence[str] = ()
     job: str | None = None
+    seen_run: str | None = None  # the run that the journal told of when this one was decided on; empty for none
 
 
 class Scribe:
@@ -71,7 +73,13 @@ class Scribe:
         """
         held = journal.fetch(cluster, title.namespace, title.plan)
         old = journal.decode(held, title.namespace, title.plan) if held else None
+        if title.seen_run is not None and old and old["run"] not in (title.run, title.seen_run):
+            raise RolloutError(
+                f'another start of plan "{title.plan}" has begun run {old["run"]} since this one looked at the journal; '
+                "nothing was touched: start again"
+            )
         scribe = cls(cluster, clock, title, old)
+        scribe._forgive(tasks)
         if dry_run:
             return scribe
         text = scribe._tell(tasks, "running")
@@ -87,6 +95,13 @@ class Scribe:
                 "touched: wait until that one has ended, then start again"
             ) from error
         return scribe
+
+    def _forgive(self, tasks: t.Sequence[Task]) -> None:
+        """What had failed or taken too long, and has come up since, is not tried again."""
+        for task in tasks:
+            attempt = restart.attempt_of(task.object, self._title.run)
+            if attempt and status.judge(task.object).state == status.DONE:
+                self._attempts[_name(task)] = attempt
 
     @property
     def busy(self) -> bool:

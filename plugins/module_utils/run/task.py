@@ -16,6 +16,8 @@ from ansible_collections.restartx.core.plugins.module_utils.run.resolve import K
 # The outcomes that leave a workload other than asked for; any one of them fails the module.
 BAD = frozenset({"failed", "unfinished", "refused", "superseded", "not_started", "undone"})
 
+GRACE = 300.0  # seconds in which what may heal by waiting should have done so
+
 # What of a cause is told, beside the last lines of a log.
 _SHOWN = ("code", "object", "pod", "container", "reason", "sentence", "advice")
 
@@ -35,6 +37,7 @@ class Task:
     step: t.Any
     timeout: float | None = None
     settle: float = 0.0
+    grace: float = GRACE
     state: str = "waiting"
     outcome: str = "not_started"
     goal: str = ""  # the outcome that its first step is for
@@ -50,6 +53,7 @@ class Task:
     deadline: float | None = None
     settled_at: float | None = None
     nudge_at: float | None = None
+    pods_at: float | None = None
     started: float | None = None
     ended: float | None = None
     started_at: datetime.datetime | None = None

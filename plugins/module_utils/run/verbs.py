@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import datetime
+import secrets
+import socket
 import typing as t
 from dataclasses import replace
 
@@ -53,6 +55,8 @@ def restart(call: Call) -> dict:
     elif params["journal"]:
         _begin_journal(call, run, tasks)
     work.carry_out(call, found, entries, tasks, terms, limits, scribe, lease)
+    if lease and not call.controller.alive():
+        lease.release()  # whoever has taken it is not there any more to give it back
     return work.result(tasks, "restarted", run_id=run)
 
 
@@ -72,17 +76,14 @@ def _hold_lock(call: Call, run: str) -> Lease | None:
     options = call.params["journal"]
     if not options["holder"]:
         return None
-    lease = Lease(
-        call.cluster,
-        call.clock,
-        namespace=options["namespace"],
-        scope=options["plan"],
-        holder=options["holder"],
-        run=run,
-        operator=call.params["operator"] or "",
-    )
-    lease.acquire()
+    lease = _lease(call, options["plan"], options["namespace"], options["holder"], run)
+    lease.acquire(controller=call.controller)
     return lease
+
+
+def _lease(call: Call, plan: str, namespace: str, holder: str, run: str | None) -> Lease:
+    operator = call.params["operator"] or ""
+    return Lease(call.cluster, call.clock, namespace, plan, holder, run=run or "", operator=operator)
 
 
 def lock(call: Call) -> dict:
@@ -92,21 +93,14 @@ def lock(call: Call) -> dict:
     if params["break_lock"] is not None and not params["break_lock"].strip():
         raise RolloutError("break_lock is empty; it takes the reason why the lock may be broken")
     call.identify()
-    lease = Lease(
-        call.cluster,
-        call.clock,
-        namespace=params["namespace"],
-        scope=params["plan"],
-        holder=params["holder"],
-        run=params["run_id"] or "",
-        operator=params["operator"] or "",
-    )
+    holder = params["holder"] or f"{socket.gethostname()}-{secrets.token_hex(3)}"
+    lease = _lease(call, params["plan"], params["namespace"], holder, params["run_id"])
     changed = lease.ours != (params["state"] == "held")
     if not call.check_mode and params["state"] == "held":
-        lease.acquire(patience, params["break_lock"])
+        lease.acquire(patience, params["break_lock"], call.controller)
     elif not call.check_mode:
         lease.release()
-    return {"changed": changed, "run_id": params["run_id"]}
+    return {"changed": changed, "run_id": params["run_id"], "holder": holder}
 
 
 def status(call: Call) -> dict:

@@ -14,7 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found
 from ansible_collections.restartx.core.plugins.module_utils.run.scribe import Scribe
-from ansible_collections.restartx.core.plugins.module_utils.run.task import Task, summary, verdict
+from ansible_collections.restartx.core.plugins.module_utils.run.task import GRACE, Task, summary, verdict
 from ansible_collections.restartx.core.plugins.module_utils.run.world import World
 from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
@@ -43,6 +43,7 @@ def tasks_of(found: Found, entries: t.Sequence[Entry], step: t.Any) -> list[Task
             step=step,
             timeout=by_id[found.entry_of[key]].timeout,
             settle=by_id[found.entry_of[key]].settle,
+            grace=GRACE if by_id[found.entry_of[key]].grace is None else by_id[found.entry_of[key]].grace,
         )
         for key, workload in found.objects.items()
     ]

@@ -22,7 +22,7 @@ class Entry:
     """One entry of `workloads`, with the defaults merged in. Durations are seconds.
 
     An entry without names and selectors means all workloads of its kinds in its namespaces. `max_parallel` and
-    `stagger` hold within the entry, those of the plan hold over the whole run as well. timeout None: the caller's.
+    `stagger` hold within the entry, those of the plan hold over the whole run as well. timeout and grace None: the caller's.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Entry:
     optional: bool = False
     timeout: float | None = None
     settle: float = 0
+    grace: float | None = None
     max_parallel: int | None = None
     stagger: float | None = None
 
@@ -140,6 +141,7 @@ def _entry(values: dict, defaults: dict) -> Entry:
         optional=values.get("optional", False),
         timeout=get("timeout", None),
         settle=get("settle", 0),
+        grace=get("grace", None),
         # Not from the defaults: there they hold over the whole run.
         max_parallel=values.get("max_parallel"),
         stagger=values.get("stagger"),

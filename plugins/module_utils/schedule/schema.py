@@ -47,6 +47,7 @@ SCHEMA = {
         "namespace": {"type": "namespaces", "about": "`namespace` of entries that do not say."},
         "timeout": {"type": "deadline", "about": "`timeout` of entries that do not say."},
         "settle": {"type": "duration", "default": "0", "about": "`settle` of entries that do not say."},
+        "grace": {"type": "duration", "default": "5m", "about": "`grace` of entries that do not say."},
         "max_parallel": {
             "type": "limit",
             "default": "no limit",
@@ -89,6 +90,10 @@ SCHEMA = {
             "type": "duration",
             "default": "0",
             "about": "How long a workload must stay well before it counts as done.",
+        },
+        "grace": {
+            "type": "duration",
+            "about": "How long pods that keep ending, or that get no image, no configuration or no node, may take to recover.",
         },
         "max_parallel": {
             "type": "limit",

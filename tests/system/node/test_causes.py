@@ -93,7 +93,9 @@ def test_the_cause_is_named(everything, name):
     _container, code, reasons, log, words = BROKEN[name]
     entry = entry_of(result, name)
     cause = entry["cause"]
-    assert (entry["outcome"], cause["code"]) == ("unfinished", code), entry
+    # Only what no waiting heals is not waited for.
+    outcome = "failed" if code == "bad_command" else "unfinished"
+    assert (entry["outcome"], cause["code"]) == (outcome, code), entry
     assert cause["reason"] in reasons
     assert cause["pod"].startswith(f"{name}-")
     assert cause["container"] == (None if code == "unschedulable" else "shop")
@@ -110,3 +112,13 @@ def test_status_names_the_same(everything):
         name: code for name, (_container, code, *_rest) in BROKEN.items()
     }
     assert entry_of(seen, "crash")["cause"]["log"][-1] == "giving up"
+
+
+def test_what_may_heal_is_given_up_after_its_grace_and_a_slow_start_only_at_its_timeout(everything):
+    namespace, _result = everything
+    result = namespace.run("restart", grace="4s", timeout="60s", on_failure="continue")
+    expected = {name: "unfinished" if name == "ready" else "failed" for name in BROKEN}
+    assert outcomes(result) == expected, result
+    assert {entry["name"]: entry["cause"]["code"] for entry in result["results"]} == {
+        name: code for name, (_container, code, *_rest) in BROKEN.items()
+    }

@@ -217,6 +217,39 @@ def test_only_what_waiting_cannot_heal_is_hopeless(reason, hopeless):
 
 
 @pytest.mark.parametrize(
+    "container, hopeless",
+    [
+        (_waiting("RunContainerError", 'runc: exec: "/bin/shop": stat /bin/shop: no such file or directory'), True),
+        (_waiting("CrashLoopBackOff", last=_ended("StartError", 128, "exec: executable file not found in $PATH")), True),
+        (_waiting("RunContainerError", "context deadline exceeded"), False),
+        (_waiting("CrashLoopBackOff", last=_ended("Error", 1, "no such file or directory")), False),
+        (_waiting("CrashLoopBackOff", last=_ended("Error", 127)), False),
+    ],
+)
+def test_a_command_that_is_not_in_the_image_never_comes_but_one_that_did_run_may_yet_go_well(container, hopeless):
+    assert _find([_pod(container=container)]).hopeless is hopeless
+
+
+@pytest.mark.parametrize(
+    "pod, doubtful",
+    [
+        ({"container": _waiting("ImagePullBackOff")}, True),
+        ({"container": _waiting("CreateContainerConfigError")}, True),
+        ({"container": _waiting("CrashLoopBackOff", restarts=1, last=_ended("Error", 1))}, True),
+        ({"container": _waiting("CrashLoopBackOff", restarts=1, last=_ended("OOMKilled", 137))}, True),
+        ({"container": _waiting("InvalidImageName")}, False),  # hopeless instead
+        ({"container": _running(), "phase": "Running"}, False),
+    ],
+)
+def test_what_may_heal_gets_a_grace_but_a_slow_start_is_no_failure(pod, doubtful):
+    assert cause.of_pod(_owner(), _pod(**pod)).doubtful is doubtful
+
+
+def test_a_pod_of_an_older_revision_tells_nothing_about_the_newest():
+    assert cause.of_pod(_owner(), _pod(container=_waiting("InvalidImageName"), annotations={})) is None
+
+
+@pytest.mark.parametrize(
     "container",
     [
         _running(ready=True),

@@ -22,6 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.run import steps
 from ansible_collections.restartx.core.plugins.module_utils.run.controller import Controller
 from ansible_collections.restartx.core.plugins.module_utils.run.loop import Loop
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import PodScope
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import find
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.run.work import tasks_of
@@ -205,26 +206,28 @@ class FakeCluster:
                 self._roll_out(after)
         return copy.deepcopy(after)
 
-    def add_pod(self, one: dict, reason: str) -> None:
-        """A Deployment's pod of its newest revision, whose container waits for this reason."""
+    def add_pod(self, one: dict, reason: str) -> dict:
+        """A Deployment's pod of its newest revision, whose container waits for this reason; who watches pods sees it."""
         newest = self.revisions[one["metadata"]["uid"]][-1]["metadata"]["name"]
         template = copy.deepcopy(one["spec"]["template"])
         labels = {**template["metadata"]["labels"], "pod-template-hash": newest.rpartition("-")[2]}
         waiting = {"name": "main", "ready": False, "restartCount": 0, "state": {"waiting": {"reason": reason}}}
-        self.pods.append(
-            {
-                "metadata": {
-                    **template["metadata"],
-                    "name": f"{newest}-x",
-                    "namespace": one["metadata"]["namespace"],
-                    "uid": f"uid-{newest}-x",
-                    "labels": labels,
-                    "ownerReferences": [{"kind": "ReplicaSet", "name": newest, "uid": newest, "controller": True}],
-                },
-                "spec": template["spec"],
-                "status": {"phase": "Pending", "containerStatuses": [waiting]},
-            }
-        )
+        pod = {
+            "metadata": {
+                **template["metadata"],
+                "name": f"{newest}-x",
+                "namespace": one["metadata"]["namespace"],
+                "uid": f"uid-{newest}-x",
+                "labels": labels,
+                "ownerReferences": [{"kind": "ReplicaSet", "name": newest, "uid": newest, "controller": True}],
+            },
+            "spec": template["spec"],
+            "status": {"phase": "Pending", "containerStatuses": [waiting]},
+        }
+        self.pods.append(pod)
+        if self.world:
+            self.world.see_pod(pod)
+        return pod
 
     def touch(self, one: dict) -> None:
         """Somebody changed the spec."""
@@ -342,6 +345,7 @@ class World:
         self.times_closed = 0
         self.late = 0.0  # seconds that answers are on their way, while the server has acted already
         self.followed: list = []
+        self.watched_pods: list[PodScope] = []
         self._agenda: list = []
         self._number = itertools.count()
         cluster.world = self
@@ -370,12 +374,21 @@ class World:
         self.later(LATENCY, carry_out)
 
     def follow(self, scope, resource_version):
-        self.followed.append(scope)
+        if isinstance(scope, PodScope):
+            self.watched_pods.append(scope)
+            self.see_in(scope, watch.Relisted(copy.deepcopy(self.cluster.pods)))
+        else:
+            self.followed.append(scope)
 
     def see(self, event) -> None:
-        """All watches see an event."""
+        """All watches of workloads see an event."""
         for scope in self.followed:
             self.see_in(scope, event)
+
+    def see_pod(self, pod: dict) -> None:
+        """Whoever watches pods sees that one is new or changed."""
+        for scope in self.watched_pods:
+            self.see_in(scope, watch.Changed(copy.deepcopy(pod)))
 
     def see_in(self, scope, event) -> None:
         """One watch sees an event."""

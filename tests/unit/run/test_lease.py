@@ -10,6 +10,7 @@ import datetime
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound, ServerFailed
+from ansible_collections.restartx.core.plugins.module_utils.run.controller import Abandoned, Controller
 from ansible_collections.restartx.core.plugins.module_utils.run.lease import DURATION, MARGIN, Held, Lease
 
 
@@ -95,6 +96,17 @@ def test_a_living_holder_is_named_with_its_run_and_since_when():
     with pytest.raises(Held) as refusal:
         lease(shelf, "b", clock).acquire()
     assert "run run-of-a of ada (a) since 2026-11-24T22:00:00" in str(refusal.value)
+    assert holder_of(shelf) == "a"
+
+
+def test_nobody_takes_it_for_an_ansible_process_that_is_gone():
+    shelf, clock = Shelf(), Clock()
+    lease(shelf, "a").acquire()
+    controller = Controller(None)
+    clock.while_asleep = lambda: controller.dismiss("stopped")
+    with pytest.raises(Abandoned, match="stopped"):
+        lease(shelf, "b", clock).acquire(controller=controller)
+    assert clock.passed < DURATION
     assert holder_of(shelf) == "a"
 
 
@@ -189,7 +201,12 @@ def test_breaking_needs_no_patience_and_leaves_the_reason():
     lease(shelf, "b", clock).acquire(break_reason="its node burnt down")
     assert clock.passed == 0
     assert holder_of(shelf) == "b"
-    assert shelf.stored["metadata"]["annotations"]["restartx.io/broken"].startswith("its node burnt down (a at ")
+    reason = shelf.stored["metadata"]["annotations"]["restartx.io/broken"]
+    assert reason.startswith("its node burnt down (a at ")
+    lease(shelf, "b", clock).acquire()
+    assert shelf.stored["metadata"]["annotations"]["restartx.io/broken"] == reason
+    lease(shelf, "c", clock).acquire()
+    assert "restartx.io/broken" not in shelf.stored["metadata"]["annotations"]
 
 
 def test_a_server_that_fails_is_no_free_lock():

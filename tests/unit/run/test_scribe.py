@@ -176,6 +176,17 @@ def test_a_resumed_run_tries_again_what_failed_as_its_next_attempt():
     assert told(cluster, "attempt") == {"cart": 2, "catalog": 1, "web": 1}
 
 
+def test_what_had_taken_too_long_but_has_come_up_since_is_not_tried_again():
+    cluster = cluster_of(takes={"cart": 60, "catalog": 10, "web": 10})
+    assert outcomes(start(cluster))["cart"] == "unfinished"
+    cluster.finish(cluster.objects[kinds.path("Deployment", "shop", "cart")])
+    for _time in range(2):
+        result = start(cluster)
+        assert outcomes(result)["cart"] == "already_restarted"
+    assert [name for _moment, name in cluster.patches].count("cart") == 1
+    assert told(cluster, "attempt")["cart"] == 1
+
+
 def test_each_try_is_another_attempt():
     cluster = cluster_of(breaks={"cart"})
     for number in ("1", "2", "3"):
@@ -250,6 +261,26 @@ def test_a_failure_is_tried_again_once_by_a_start_that_dies_right_at_its_beginni
     cluster.fail = lambda verb, path: None
     start(cluster)
     assert attempt_on(cluster, "cart") == "2"
+
+
+@pytest.mark.parametrize("seen, good", [("", False), ("r0", False), ("r1", True), (None, True)])
+def test_a_start_that_was_overtaken_since_it_looked_at_the_journal_touches_nothing(seen, good):
+    cluster = cluster_of()
+    start(cluster)  # r1
+    began = len(cluster.patches)
+    if good:
+        start(cluster, run="r2", title={"seen_run": seen})
+    else:
+        with pytest.raises(RolloutError, match='another start of plan "ca" has begun run r1 since'):
+            start(cluster, run="r2", title={"seen_run": seen})
+    assert (len(cluster.patches) > began) is good
+
+
+def test_whoever_resumes_a_run_need_not_have_seen_it_begin():
+    cluster = cluster_of(breaks={"cart"})
+    start(cluster)
+    cluster.breaks = set()
+    assert outcomes(start(cluster, title={"seen_run": ""}))["cart"] == "restarted"
 
 
 def test_another_run_begins_its_own_journal():

@@ -1,0 +1,165 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which rollouts are not waited for any longer, for what their pods tell."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import LOOK_AFTER
+from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode, StatusStep, UndoStep
+from ansible_collections.restartx.core.plugins.module_utils.run.task import GRACE
+
+from simulation import FakeCluster, Run, deployment
+
+TIMEOUT = 3600.0
+NOT_READY = {"type": "Ready", "status": "False"}
+
+
+def stuck(*names, **options):
+    """A run whose rollouts never come up by themselves."""
+    cluster = FakeCluster([deployment(name) for name in names], breaks=set(names))
+    return Run(names, cluster=cluster, timeout=TIMEOUT, **options)
+
+
+def pod_at(run, second, name, reason):
+    run.world.later(second, lambda: run.cluster.add_pod(run.workload(name), reason) and None)
+
+
+def change(run, second, **container):
+    """The one pod's container is something else from then on."""
+
+    def now():
+        (pod,) = run.cluster.pods
+        pod["status"]["containerStatuses"][0].update(container)
+        if container.get("ready"):
+            pod["status"]["conditions"] = [{**NOT_READY, "status": "True"}]
+        run.world.see_pod(pod)
+
+    run.world.later(second, now)
+
+
+@pytest.mark.parametrize("second", [0.5, 30])
+def test_what_no_waiting_heals_is_not_waited_for(second):
+    run = stuck("api")
+    pod_at(run, second, "api", "ErrImageNeverPull")
+    run.carry_out()
+    assert run.outcome("api") == "failed"
+    assert run.world.clock.passed < max(second, LOOK_AFTER) + 1
+    assert "for no waiting heals this" in run.task("api").message
+    assert run.task("api").cause.reason == "ErrImageNeverPull"
+
+
+def test_what_may_heal_gets_its_grace_from_when_it_was_seen():
+    run = stuck("api")
+    pod_at(run, 20, "api", "CrashLoopBackOff")
+    run.carry_out()
+    assert run.outcome("api") == "failed"
+    assert 20 + GRACE <= run.world.clock.passed < 20 + GRACE + 2
+    assert "after 5m like this" in run.task("api").message
+
+
+def test_a_pod_that_recovers_within_its_grace_is_waited_for():
+    run = stuck("api")
+    pod_at(run, 20, "api", "CrashLoopBackOff")
+    change(run, 100, ready=True, state={"running": {}})
+    run.world.later(1000, lambda: run.cluster.finish(run.workload("api")))
+    run.carry_out()
+    assert run.outcome("api") == "restarted"
+
+
+def test_a_loop_whose_container_counts_as_ready_between_its_ends_has_not_recovered():
+    run = stuck("api")
+    pod_at(run, 20, "api", "CrashLoopBackOff")
+    change(run, 100, ready=True, state={"running": {}})
+    change(run, 110, ready=False, state={"waiting": {"reason": "CrashLoopBackOff"}})
+    run.world.later(111, lambda: run.cluster.pods[0]["status"].pop("conditions") and None)
+    change(run, 112, ready=False)
+    run.carry_out()
+    assert run.outcome("api") == "failed"
+    assert run.world.clock.passed < 20 + GRACE + 2
+
+
+def test_another_cause_of_the_same_pod_has_a_grace_of_its_own():
+    run = stuck("api")
+    pod_at(run, 20, "api", "ImagePullBackOff")
+    change(run, 200, state={"waiting": {"reason": "CrashLoopBackOff"}})
+    run.carry_out()
+    assert 200 + GRACE <= run.world.clock.passed < 200 + GRACE + 2
+
+
+def test_the_timeout_of_a_workload_may_come_before_its_grace_is_over():
+    run = stuck("api")
+    run.task("api").timeout = 60
+    pod_at(run, 20, "api", "CrashLoopBackOff")
+    run.carry_out()
+    assert run.outcome("api") == "unfinished"
+
+
+def test_pods_that_were_there_before_the_call_count_too():
+    half = deployment("api")
+    half["status"]["updatedReplicas"] = 1
+    cluster = FakeCluster([half])
+    cluster.add_pod(half, "InvalidImageName")
+    run = Run(("api",), cluster=cluster, timeout=TIMEOUT, step=StatusStep()).carry_out()
+    assert run.outcome("api") == "failed"
+    assert run.world.clock.passed < LOOK_AFTER + 1
+
+
+def test_the_pods_of_a_namespace_are_watched_once_and_only_for_what_is_slow():
+    run = Run(("api", "web", "pay"), cluster=FakeCluster(map(deployment, ("api", "web", "pay")), takes=60))
+    run.carry_out()
+    assert [scope.namespace for scope in run.world.watched_pods] == ["shop"]
+    quick = Run(("api",), cluster=FakeCluster([deployment("api")], takes=LOOK_AFTER - 1))
+    quick.carry_out()
+    assert not quick.world.watched_pods
+
+
+def test_only_the_workload_of_the_pod_ends():
+    run = stuck("api", "web")
+    pod_at(run, 10, "api", "InvalidImageName")
+    run.world.later(60, lambda: run.cluster.finish(run.workload("web")))
+    run.carry_out()
+    assert run.outcomes == {"api": "failed", "web": "restarted"}
+
+
+def test_a_pod_that_is_gone_tells_nothing_any_more():
+    run = stuck("api")
+    pod_at(run, 20, "api", "CrashLoopBackOff")
+
+    def replace():
+        gone = run.cluster.pods.pop()
+        (scope,) = run.world.watched_pods
+        run.world.see_in(scope, watch.Removed(copy.deepcopy(gone)))
+
+    run.world.later(100, replace)
+    run.world.later(1000, lambda: run.cluster.finish(run.workload("api")))
+    run.carry_out()
+    assert run.outcome("api") == "restarted"
+
+
+def test_what_is_given_up_is_undone_where_that_is_wanted():
+    run = stuck("api", terms=Terms(undo_failed=UndoStep(Mode())))
+    pod_at(run, 10, "api", "InvalidImageName")
+    run.carry_out()
+    assert run.outcome("api") == "undone"
+    assert run.world.clock.passed < 60
+
+
+def test_who_may_not_watch_pods_is_told_so_once_and_waits_until_the_timeout():
+    run = stuck("api", "web")
+    run.task("api").timeout = run.task("web").timeout = 60
+
+    def lose():
+        (scope,) = run.world.watched_pods
+        run.world.see_in(scope, watch.Lost(Forbidden("may not watch pods", status=403)))
+
+    run.world.later(LOOK_AFTER + 1, lose)
+    run.carry_out()
+    assert run.outcomes == {"api": "unfinished", "web": "unfinished"}
+    assert len([note for note in run.loop.warnings if "cannot be watched" in note]) == 1
