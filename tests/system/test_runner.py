@@ -187,6 +187,7 @@ def test_three_slices_over_six_clusters_one_killed_and_started_again_restart_exa
     for job in jobs:
         status, said = job.finish()
         assert status == "successful", said
+        assert ("resuming run" in said) == (job is victim)
     for job, hosts in zip(jobs, shares, strict=True):
         left = job.artifacts()["restartx_run"]
         assert left["state"] == "finished"
@@ -219,3 +220,19 @@ def test_a_cancelled_job_begins_nothing_more_and_the_next_one_goes_on(clusters, 
     assert f"resuming run {journal(clusters[name])['run']}" in said
     after = {app: len(namespace.revisions("Deployment", app)) for app in APPS}
     assert after == {app: count + 1 for app, count in before.items()}
+
+
+def test_slices_that_are_given_one_run_id_are_one_run_for_whoever_starts_it_next(clusters, make_job):
+    names = CLUSTERS[1:3]
+    answers = {"ticket": "CHG3", "restartx_run": "CHG3"}
+    jobs = [make_job(name, [name], **answers) for name in names]
+    for job in jobs:
+        job.start()
+    assert [job.finish()[0] for job in jobs] == ["successful"] * 2
+    assert {journal(clusters[name])["run"] for name in names} == {"CHG3"}
+
+    whole = make_job("whole", names, **answers)
+    whole.start()
+    status, said = whole.finish()
+    assert status == "successful", said
+    assert all(f"{name}: {len(APPS)} already restarted" in said for name in names)
