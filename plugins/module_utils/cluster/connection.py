@@ -149,6 +149,10 @@ class Connection:
     def trouble(self, error: Exception, path: str) -> ClusterError:
         """The error for what urllib3 raised while a request was sent or its answer was read."""
         self._outage = True
+        if isinstance(error, urllib3.exceptions.TimeoutError):
+            # What silences one connection, such as a firewall that forgot them all, silences those in the pool too.
+            with self._lock:
+                self._pools = None
         return trouble_of(error, self.endpoint.host, self.endpoint.proxy, path)
 
     def close(self) -> None:

@@ -124,6 +124,10 @@ def _trouble(check: t.Mapping) -> str | None:
 
 def said(result: t.Mapping, otherwise: str) -> str:
     """Why a task failed, without what Ansible puts before it."""
+    if result.get("rc") and "results" not in result:  # what Ansible says of it is about JSON
+        told = " ".join(str(result.get("module_stderr") or "").split())[-300:]
+        why = f"exit code {result['rc']}" + (f": {told}" if told else "")
+        return f"the module ended before it could say how far it came ({why}); the same command goes on from there"
     return str(result.get("msg") or otherwise).removeprefix("Task failed: ").strip()
 
 

@@ -103,11 +103,18 @@ class Lease:
             self.clock.sleep(POLL)
 
     def renew(self) -> None:
-        """Holds it for another while; raises Held when someone else has taken it over, or ClusterError."""
-        current = self._read()
-        if not self._ours(current) or not self._write(current, None):
-            self.renewed_at = None
-            raise Held(f"the lock was lost: {self._refusal(self._read())}", status=409, path=self.path)
+        """Holds it for another while; raises Held when someone else has taken it over, or ClusterError.
+
+        Where the server is silent it gives up while there is time for another try.
+        """
+        deadline = self.clock.monotonic() + self.seconds / RENEWALS / 2
+        current = self._read(deadline)
+        while self._ours(current):
+            if self._write(current, None, deadline):
+                return
+            current = self._read(deadline)  # an earlier renewal, whose answer was lost, may have arrived only now
+        self.renewed_at = None
+        raise Held(f"the lock was lost: {self._refusal(current)}", status=409, path=self.path)
 
     def keep(self, world) -> None:
         """Gives the world a renewal when one is due; see kept()."""
@@ -138,9 +145,9 @@ class Lease:
         except Conflict:
             pass  # taken over in the same moment: it is not ours any more
 
-    def _read(self) -> dict | None:
+    def _read(self, deadline: float | None = None) -> dict | None:
         try:
-            return self.cluster.get(self.path)
+            return self.cluster.get(self.path, deadline=deadline)
         except NotFound:
             return None
 
@@ -163,15 +170,15 @@ class Lease:
         seconds = current["spec"].get("leaseDurationSeconds") or DURATION
         return self._seen is not None and self.clock.monotonic() >= self._seen[1] + seconds
 
-    def _write(self, current: dict | None, break_reason: str | None) -> bool:
+    def _write(self, current: dict | None, break_reason: str | None, deadline: float | None = None) -> bool:
         """Makes it ours, or goes on holding it; False when someone else was faster."""
         sent_at = self.clock.monotonic()
         body = self._body(current, break_reason)
         try:
             if current is None:
-                self.cluster.create(self._collection, body)
+                self.cluster.create(self._collection, body, deadline=deadline)
             else:
-                self.cluster.replace(self.path, body)
+                self.cluster.replace(self.path, body, deadline=deadline)
         except Conflict:
             return False
         self.renewed_at, self._next_try = sent_at, sent_at + self.seconds / RENEWALS

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -286,6 +287,25 @@ class TestRepetition:
         with pytest.raises(errors.Unreachable, match="connected, but no answer in time"):
             cluster_of(server).get(API, deadline=time.now)
         assert len(server.seen) == 1
+
+    def test_when_one_connection_has_fallen_silent_the_others_of_the_pool_are_not_trusted(
+        self, serve, cluster_of, time
+    ):
+        ports, both = [], threading.Barrier(2)
+
+        def note(handler):
+            both.wait()
+            ports.append(handler.client_address[1])
+            Reply()(handler)
+
+        server = serve(note, note, silence, note)
+        cluster = cluster_of(server)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(cluster.get, [API, API]))
+            with pytest.raises(errors.Unreachable):
+                cluster.get(API, deadline=time.now)
+            list(pool.map(cluster.get, [API, API]))
+        assert len(set(ports)) == 4
 
 
 class TestOutages:

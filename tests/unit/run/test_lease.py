@@ -22,8 +22,9 @@ class Shelf:
         self.version = 0
         self.on_read = []  # what happens right after a read, once each: another process in between
         self.broken = None
+        self.deadlines = []  # of each replacement
 
-    def get(self, path):
+    def get(self, path, deadline=None):
         if self.broken:
             raise self.broken
         if self.stored is None:
@@ -33,12 +34,13 @@ class Shelf:
             self.on_read.pop(0)()
         return seen
 
-    def create(self, path, body):
+    def create(self, path, body, deadline=None):
         if self.stored is not None:
             raise Conflict("exists", status=409, reason="AlreadyExists")
         return self._store(body)
 
-    def replace(self, path, body):
+    def replace(self, path, body, deadline=None):
+        self.deadlines.append(deadline)
         if body["metadata"]["resourceVersion"] != self.stored["metadata"]["resourceVersion"]:
             raise Conflict("changed", status=409)
         return self._store(body)
@@ -180,6 +182,28 @@ def test_a_renewal_counts_from_when_it_was_sent():
     assert mine.renewed_at <= 30.0
     clock.passed = mine.renewed_at + DURATION
     assert not mine.valid
+
+
+def test_a_renewal_whose_answer_was_lost_does_not_stand_in_the_way_of_the_next():
+    shelf, clock = Shelf(), Clock()
+    mine = lease(shelf, "a", clock)
+    mine.acquire()
+    clock.sleep(10)
+
+    def arrives_late():
+        shelf._store(copy.deepcopy(shelf.stored))
+
+    shelf.on_read = [arrives_late]
+    mine.renew()
+    assert mine.renewed_at == 10
+
+
+def test_a_renewal_leaves_time_for_another_one():
+    shelf, clock = Shelf(), Clock()
+    mine = lease(shelf, "a", clock)
+    mine.acquire()
+    mine.renew()
+    assert clock.passed < shelf.deadlines[-1] < DURATION / 3
 
 
 def test_who_lost_it_cannot_renew_or_release_what_is_not_theirs():

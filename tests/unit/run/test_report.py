@@ -64,6 +64,13 @@ def test_every_bad_outcome_is_counted():
         ({"unreachable": True}, False, "failed", "it could not be reached"),
         ({"changed": False}, False, "failed", "it could not be reached"),  # a module that crashed tells nothing
         ({"failed": True, "msg": "Task failed: no route"}, False, "failed", "no route"),
+        (
+            {"failed": True, "rc": 137, "module_stderr": "Killed\n", "msg": "Module result deserialization failed"},
+            False,
+            "failed",
+            "the module ended before it could say how far it came (exit code 137: Killed); "
+            "the same command goes on from there",
+        ),
         ({"failed": True, "msg": "outside the window\n"}, False, "failed", "outside the window"),
     ],
 )
