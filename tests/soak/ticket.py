@@ -35,7 +35,7 @@ class Ticket:
         """Wait until a random number of workloads are restarted on a random cluster: (cluster, number)."""
         context = self.random.choice(list(self.shop.clusters))
         number = self.random.randint(1, len(KIND) - 5)
-        wait_until(lambda: len(self._restarted(context)) >= number, f"restart {number} on {context}", 120, interval=0.2)
+        wait_until(lambda: len(self._restarted(context)) >= number, f"restart {number} on {context}", 120, interval=0.5)
         return context, number
 
     def _restarted(self, context):
