@@ -39,7 +39,8 @@ def test_the_module_alone(shop, seed, tell):
         os.kill(started.modules()[0], signal.SIGKILL)
         code, said = started.result()
     assert code == 2, said
-    assert "was killed" in said and "it resumes run" in said, said
+    assert "the module ended before it could say how far it came (exit code 137" in said, said
+    assert "it resumes run" in said, said
     conclude(ticket, tell, f"killed after {moment:.1f} s")
 
 
