@@ -105,6 +105,26 @@ def test_a_restart_taken_back_by_somebody_else_is_named_at_once(namespace, kind,
     assert entry["duration"] < 60
 
 
+APPLY = ("apply",)  # Argo CD's way, and kubectl's
+SERVER_SIDE = ("apply", "--server-side", "--force-conflicts", "--field-manager=kustomize-controller")  # Flux's way
+REPLACE = ("replace",)  # Argo CD's with the sync option Replace=true
+
+
+@pytest.mark.parametrize(
+    "deploy, outcome",
+    [(APPLY, "already_restarted"), (SERVER_SIDE, "already_restarted"), (REPLACE, "restarted")],
+    ids=["apply", "server-side-apply", "replace"],
+)
+def test_what_is_applied_from_git_again_keeps_a_restart_and_what_is_replaced_loses_it(namespace, deploy, outcome):
+    manifest = json.dumps(workload("Deployment", "api"))
+    first = APPLY if deploy == REPLACE else deploy
+    namespace.kubectl(*first, "-f", "-", input=manifest)
+    namespace.rolled_out("deployment/api")
+    namespace.run("restart", run_id=RUN_ID)
+    namespace.kubectl(*deploy, "-f", "-", input=manifest)
+    assert outcomes(namespace.run("restart", run_id=RUN_ID)) == {"api": outcome}
+
+
 def children(pid):
     """The processes below a process, as (pid, command line)."""
     found = []
