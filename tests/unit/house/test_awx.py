@@ -9,6 +9,7 @@ import datetime
 import importlib
 import re
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,15 @@ QUESTION = {
     "choices",
     "new_question",
 }
+
+
+class Task(t.NamedTuple):
+    """A task of configure.yml with its variables filled in."""
+
+    name: str
+    module: str  # without the collection
+    given: dict  # its arguments
+    hidden: bool  # no_log
 
 
 class Caught(Exception):
@@ -87,8 +97,9 @@ def deepened(spec, documented):
     return {**spec, "options": inner}
 
 
-def configured():
-    """(module, arguments, task) for each task of configure.yml, with its variables filled in."""
+@pytest.fixture(scope="module")
+def tasks():
+    """All tasks of configure.yml."""
     loader = DataLoader()
     (play,) = loader.load_from_file(str(FOLDER / "configure.yml"), trusted_as_template=True)
     variables = dict(SECRET)
@@ -96,19 +107,15 @@ def configured():
         variables.update(loader.load_from_file(str(FOLDER / path), trusted_as_template=True))
     found = []
     for task in play["tasks"]:
-        (name,) = [key for key in task if key.startswith(OURS)]
+        (module,) = [key for key in task if key.startswith(OURS)]
         templar = Templar(loader, variables={**variables, **task.get("vars", {})})
-        found.append((name.removeprefix(OURS), templar.template(task[name]), task))
+        given = templar.template(task[module])
+        found.append(Task(task["name"], module.removeprefix(OURS), given, task.get("no_log", False)))
     return found
 
 
-@pytest.fixture(scope="module")
-def tasks():
-    return configured()
-
-
 def arguments_of(tasks, module):
-    return next(arguments for name, arguments, _task in tasks if name == module)
+    return next(task.given for task in tasks if task.module == module)
 
 
 def complaints(spec_and_limits, arguments):
@@ -118,7 +125,8 @@ def complaints(spec_and_limits, arguments):
 
 
 def test_every_task_is_what_its_module_takes(argument_spec, tasks):
-    wrong = {name: found for name, given, _ in tasks if (found := complaints(argument_spec(name), given))}
+    found = {task.name: complaints(argument_spec(task.module), task.given) for task in tasks}
+    wrong = {name: words for name, words in found.items() if words}
     assert not wrong
     assert len(tasks) >= 9
 
@@ -156,9 +164,8 @@ def test_a_mistake_in_a_task_is_noticed(argument_spec, tasks, module, mistake, v
 
 
 def test_secrets_are_not_printed_and_come_from_outside(tasks):
-    printed = [task["name"] for _, given, task in tasks if SECRET["restarts_kubeconfig"] in str(given)]
-    assert printed == ["Credential"]
-    assert all(task.get("no_log") for _, _, task in tasks if task["name"] in printed)
+    secret = [task for task in tasks if SECRET["restarts_kubeconfig"] in str(task.given)]
+    assert [(task.name, task.hidden) for task in secret] == [("Credential", True)]
     assert not SECRET.keys() & yaml.safe_load((FOLDER / "settings.yml").read_text()).keys()
 
 
@@ -222,7 +229,9 @@ def test_the_schedule_begins_with_a_window_of_the_plan(tasks):
 
 
 def test_names_that_tasks_refer_to_are_made_by_earlier_ones(tasks):
-    made = {name: {given["name"] for other, given, _ in tasks if other == name} for name, _, _ in tasks}
+    made = {task.module: set() for task in tasks}
+    for task in tasks:
+        made[task.module].add(task.given["name"])
     template = arguments_of(tasks, "job_template")
     assert template["project"] in made["project"]
     assert template["inventory"] in made["inventory"]
