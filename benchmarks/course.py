@@ -22,26 +22,26 @@ class Scale:
     """How much is measured.
 
     `small` Deployments of two pods are restarted in all ways, kubernetes.core on a `sample` of them; `large` is
-    (Deployments, rounds) for those of one pod that only restartx and the floor restart; `clusters` and `each` are
+    (Deployments, most rounds) for those of one pod that only restartx and the floor restart; `clusters` and `each` are
     their number and the Deployments on each.
     """
 
-    small: int = 200
-    sample: int = 10
     rounds: int = 3
+    small: int = 200
+    sample: int = 11
     large: tuple[tuple[int, int], ...] = ((1000, 3), (3000, 1))
     clusters: int = 12
     each: int = 20
 
 
-QUICK = Scale(small=20, sample=1, rounds=1, large=((40, 1),), clusters=2, each=5)
+QUICK = Scale(rounds=1, small=20, sample=2, large=((40, 1),), clusters=2, each=5)
 
 
 def small(lab: Lab, scale: Scale) -> Size:
     """All ways, on one cluster."""
     bed = _bed(lab, scale.small, replicas=2)
     once = {
-        "nothing": partial(ways.kubernetes_core, bed, 0, lab.directory),
+        "first": partial(ways.kubernetes_core, bed, 1, lab.directory),
         MODULE: partial(ways.module, bed),
     }
     every = {
@@ -51,14 +51,15 @@ def small(lab: Lab, scale: Scale) -> Size:
         FLOOR: partial(ways.floors, [bed]),
     }
     taken = _interleaved(once, 1, [bed]) | _interleaved(every, scale.rounds, [bed])
-    taken[KUBERNETES_CORE] = extrapolated(taken["nothing"], taken["sample"], scale.sample, scale.small)
+    taken[KUBERNETES_CORE] = extrapolated(taken["first"], taken["sample"], scale.sample, scale.small)
     lab.down()
     order = (KUBECTL, KUBERNETES_CORE, RESTARTX, MODULE, FLOOR)
     return Size(f"{scale.small:,} Deployments of 2 pods", scale.small, scale.rounds, {way: taken[way] for way in order})
 
 
-def large(lab: Lab, count: int, rounds: int) -> Size:
-    """restartx and the floor, on one cluster."""
+def large(lab: Lab, scale: Scale, count: int, most: int) -> Size:
+    """restartx and the floor, on one cluster, in at most `most` rounds."""
+    rounds = min(scale.rounds, most)
     bed = _bed(lab, count, replicas=1)
     every = {RESTARTX: partial(ways.ad_hoc, bed), FLOOR: partial(ways.floors, [bed])}
     taken = _interleaved(every, rounds, [bed]) | _interleaved({MODULE: partial(ways.module, bed)}, 1, [bed])

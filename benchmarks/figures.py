@@ -51,12 +51,15 @@ def median(rounds: Sequence[Taken]) -> Taken:
     return Taken(*(None if None in column else statistics.median(column) for column in columns))
 
 
-def extrapolated(nothing: Taken, sample: Taken, size: int, count: int) -> Taken:
-    """What `count` workloads would take one after the other, from a `sample` of `size` and from none at all."""
+def extrapolated(first: Taken, sample: Taken, size: int, count: int) -> Taken:
+    """What `count` workloads would take one after the other, from a sample of `size` and from one of a single workload.
+
+    The start of the command, and what it does at its first workload only, is so counted once.
+    """
 
     def grown(name: str) -> float:
-        base = getattr(nothing, name)
-        return base + (getattr(sample, name) - base) / size * count
+        base = getattr(first, name)
+        return base + (getattr(sample, name) - base) / (size - 1) * (count - 1)
 
     return Taken(grown("wall"), grown("requests"), grown("cpu"), sample.peak)
 

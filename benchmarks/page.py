@@ -14,14 +14,15 @@ _COLUMNS = ("way", "wall time", "its own account", "API requests", "CPU", "large
 
 
 def figures(machine: Mapping[str, str], sizes: Sequence[Size], goals: Sequence[Goal]) -> str:
-    """All of it: the machine's facts, a table for each size, and the goals."""
+    """All of it: the machine's facts, a table for each size, and the goals if there are any."""
     parts = [table(("machine", ""), machine.items())]
     for size in sizes:
         rounds = "one round" if size.rounds == 1 else f"median of {size.rounds} rounds"
         rows = [_row(way, taken) for way, taken in size.taken.items()]
         parts += [f"### {size.title}, {rounds}", table(_COLUMNS, rows)]
-    rows = [(goal.words, goal.measured, "yes" if goal.met else "**no**") for goal in goals]
-    parts += ["### Goals", table(("goal", "measured", "met"), rows)]
+    if goals:
+        rows = [(goal.words, goal.measured, "yes" if goal.met else "**no**") for goal in goals]
+        parts += ["### Goals", table(("goal", "measured", "met"), rows)]
     return "\n\n".join(parts) + "\n"
 
 

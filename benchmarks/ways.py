@@ -98,11 +98,10 @@ def fleet(beds: Sequence[Bed], folder: Path) -> Way:
 def floors(beds: Sequence[Bed]) -> Way:
     """The least that it takes, on all clusters at once."""
     program = shlex.join([sys.executable, str(ROOT / "benchmarks" / "floor.py")])
-    lines = [f"{program} <<'END' &\n{json.dumps(bed.access)}\nEND" for bed in beds]
+    lines = [f"{program} <<'END' &\n{json.dumps(bed.access)}\nEND\nall=\"$all $!\"" for bed in beds]
+    script = "\n".join([*lines, "for one in $all; do wait $one; done"])
     own = _seconds if len(beds) == 1 else None
-    return Way(
-        ["/bin/sh", "-c", "\n".join([*lines, "wait"])], environment(beds[0].kubeconfig), floor.USER_AGENT, own=own
-    )
+    return Way(["/bin/sh", "-ec", script], environment(beds[0].kubeconfig), floor.USER_AGENT, own=own)
 
 
 def _playbook(path: Path, task: dict, hosts: str) -> list[str | Path]:

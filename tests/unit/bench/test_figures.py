@@ -35,8 +35,8 @@ def test_what_has_no_account_of_its_own_has_no_median_of_it():
 
 
 def test_a_sample_grows_by_its_workloads_and_not_by_the_start_of_the_command():
-    nothing, sample = Taken(2, 0, 1, 50), Taken(22, 40, 6, 60)
-    assert extrapolated(nothing, sample, 10, 200) == Taken(2 + 20 * 20, 800, 1 + 5 * 20, 60)
+    first, sample = Taken(4, 6, 1.5, 50), Taken(24, 46, 6.5, 60)
+    assert extrapolated(first, sample, 11, 200) == Taken(4 + 2 * 199, 6 + 4 * 199, 1.5 + 0.5 * 199, 60)
 
 
 def sizes():
