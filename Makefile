@@ -52,3 +52,7 @@ system: $(READY) ## system tests, on labs of their own
 	$(BIN)/pytest tests/system
 soak: $(READY) ## kills and faults at random moments of restarts, for an hour
 	$(BIN)/pytest tests/soak --kills 100 --faults 100 --minutes 57
+
+.PHONY: bench
+bench: $(READY) ## what a restart costs, beside other ways to do it: half an hour, written to docs/benchmark.md
+	$(BIN)/python -m benchmarks
