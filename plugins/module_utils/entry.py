@@ -66,7 +66,7 @@ def run_module_without_cluster(verb: t.Callable[[dict, SystemClock, Controller],
 
 
 def _controller(module: AnsibleModule) -> Controller:
-    """Whom the module works for. Asked to stop, as AWX does when a job is cancelled, it ends in good order."""
+    """Whom the module works for. Asked to stop, it ends in good order."""
     controller = Controller(module.params["controller"])
 
     def stop(number: int, frame: t.Any) -> None:

@@ -81,12 +81,12 @@ PREPARE = {"k8s_rollout_undo": prepare_undo}
 @pytest.mark.parametrize("module", NAMES)
 def test_the_examples_of_a_module_run(shops, operator, module, tmp_path):
     PREPARE.get(module, lambda shop: None)(shops["shop"])
-    tasks = [task | {"register": f"result_{place}"} for place, task in enumerate(examples(module))]
+    tasks = [{"register": f"result_{place}", **task} for place, task in enumerate(examples(module))]
     if module == "maintenance_window":
         tasks[0][f"restartx.core.{module}"]["outside"] = "fail"  # nobody waits twelve hours here
         tasks[0]["failed_when"] = "result_0.open is not defined"
     told = tmp_path / "told.json"
-    results = ", ".join(f"result_{place}" for place in range(len(tasks)))
+    results = ", ".join(task["register"] for task in tasks)
     tasks.append(
         {"ansible.builtin.copy": {"content": f"{{{{ [{results}] | to_json }}}}", "dest": str(told), "mode": "0600"}}
     )

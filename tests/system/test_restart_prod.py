@@ -214,6 +214,19 @@ def test_a_failure_stops_the_run_and_the_same_command_completes_it(shop):
     assert shop.revisions("us-east") == {"api": 2, "pay": 2, "web": 2}
 
 
+def test_clusters_that_were_restarted_apart_are_left_alone_by_a_start_over_all(shop):
+    artifact = json.dumps({"restartx_run": {"run_id": "20260101-000000-checked", "plan": shop.name}})
+    code, said = shop.run("-e", "ticket=CHG1", "--limit", "localhost,us-east", "-e", artifact)
+    assert code == 0, said
+    assert shop.journal("us-east")["run"] == "20260101-000000-checked"
+
+    code, said = shop.run("-e", "ticket=CHG1")
+    assert code == 0, said
+    assert "eu-west: 3 restarted" in said
+    assert "us-east: 3 already restarted" in said
+    assert [shop.revisions(cluster) for cluster in ("eu-west", "us-east")] == [{"api": 2, "pay": 2, "web": 2}] * 2
+
+
 def test_what_was_interrupted_goes_on_and_restarts_nothing_twice(shop):
     shop.plan["defaults"]["stagger"] = "2s"
     with shop.start("-e", "ticket=CHG1") as ansible:

@@ -4,7 +4,7 @@
 
 `kill -9` of ansible-playbook leaves its modules running as orphans: nobody reads their results any more, and nobody
 could stop them. So the action plugin passes the process on, and the loop asks before each change whether it is alive.
-A signal that asks the module itself to stop, as AWX sends when a job is cancelled, means the same.
+ansible-runner, and so AWX, ends a cancelled job in that way. A signal that asks the module itself to stop means the same.
 """
 
 from __future__ import annotations

@@ -76,25 +76,29 @@ def choose_run(
 
     `journals` holds each cluster's journal of the plan by inventory host; `requested` is restartx_run: None, `new`, or
     a run id. Without a ticket the unfinished run of any ticket is meant. Returns {run_id, resuming, started_at, ticket,
-    done, total, warning}. Raises RolloutError when the ticket's run is finished.
+    done, total, warning, others}; `others` are the clusters that another run has finished under the same ticket, with
+    that run. Raises RolloutError when the ticket's run is finished.
     """
     known = {host: journal for host, journal in journals.items() if journal}
     if requested not in (None, "", "new"):
-        return _run(requested, known)
+        return _run(requested, known, {})
+    finished = {} if requested == "new" else _finished_under(ticket, digest, known)
     open_runs = [journal for journal in known.values() if not _finished(journal, journals)]
     # Another ticket is another reason: what the old run has restarted already, this one has still to restart.
     same = [journal for journal in open_runs if journal["digest"] == digest and ticket in (None, journal["ticket"])]
     if same and requested != "new":
-        return _run(max(same, key=lambda journal: journal["started_at"])["run"], known)
+        return _run(max(same, key=lambda journal: journal["started_at"])["run"], known, finished)
     if ticket and requested != "new":
+        everywhere = all(host in finished for host in journals)
         for journal in known.values():
-            if journal["ticket"] == ticket and journal not in open_runs:
+            elsewhere = journal["digest"] == digest and not everywhere  # some clusters are still to be restarted
+            if journal["ticket"] == ticket and journal not in open_runs and not elsewhere:
                 raise RolloutError(
                     f"ticket {ticket} was carried out already, by run {journal['run']}, finished {journal['updated_at']}; "
                     "to restart everything again say -e restartx_run=new"
                 )
     left = {f"{journal['run']} ({journal['ticket'] or 'no ticket'})" for journal in open_runs}
-    chosen = _run(new_run, known)
+    chosen = _run(new_run, known, finished)
     if left:
         chosen["warning"] = f"unfinished and now left behind: run {', '.join(sorted(left))}"
     return chosen
@@ -106,8 +110,20 @@ def _finished(journal: dict, journals: t.Mapping[str, dict | None]) -> bool:
     return all(other and other["run"] == journal["run"] and other["state"] == "finished" for other in asked)
 
 
-def _run(run: str, known: t.Mapping[str, dict]) -> dict:
-    of_run = [journal for journal in known.values() if journal["run"] == run]
+def _finished_under(ticket: str | None, digest: str, known: t.Mapping[str, dict]) -> dict[str, str]:
+    """The clusters on which a run of this ticket is finished, with the run: starts that each had a part of the clusters,
+    such as the slices of a job, have a run each."""
+    asked = {"ticket": ticket, "digest": digest, "state": "finished"}
+    return {
+        host: journal["run"]
+        for host, journal in known.items()
+        if ticket and asked == {name: journal[name] for name in asked}
+    }
+
+
+def _run(run: str, known: t.Mapping[str, dict], finished: t.Mapping[str, str]) -> dict:
+    others = {host: other for host, other in finished.items() if other != run}
+    of_run = [journal for host, journal in known.items() if journal["run"] in (run, others.get(host))]
     outcomes = [entry["outcome"] for journal in of_run for entry in journal["workloads"].values()]
     return {
         "run_id": run,
@@ -117,4 +133,5 @@ def _run(run: str, known: t.Mapping[str, dict]) -> dict:
         "done": sum(outcome in DONE for outcome in outcomes),
         "total": len(outcomes),
         "warning": None,
+        "others": others,
     }

@@ -76,5 +76,22 @@ def test_progress_is_counted_over_the_clusters_of_the_run():
     }
 
 
+def test_a_cluster_that_another_run_of_the_ticket_has_finished_is_done():
+    apart = {"a": journal("r1", "stopped", "CHG1", ["a"]), "b": journal("r2", "finished", "CHG1", ["b"])}
+    chosen = choose(apart, "CHG1")
+    assert (chosen["run_id"], chosen["others"], chosen["done"], chosen["total"]) == ("r1", {"b": "r2"}, 4, 6)
+    assert choose(apart, "CHG2")["others"] == {}
+    assert choose(apart, "CHG1", "new")["others"] == {}
+    assert choose(apart, "CHG1", "r1")["others"] == {}
+    assert choose(apart)["others"] == {}
+
+
+def test_a_ticket_that_was_carried_out_on_a_part_of_the_clusters_is_begun_on_the_others():
+    chosen = choose({"a": None, "b": journal("r2", "finished", "CHG1", ["b"])}, "CHG1")
+    assert (chosen["run_id"], chosen["others"]) == ("new", {"b": "r2"})
+    with pytest.raises(RolloutError, match="was carried out already"):
+        choose({"a": None, "b": journal("r2", "finished", "CHG1", ["b"], digest="other")}, "CHG1")
+
+
 def test_a_run_that_is_left_behind_is_named():
     assert choose({"a": STOPPED, "b": None}, "CHG2")["warning"] == "unfinished and now left behind: run r1 (CHG1)"
