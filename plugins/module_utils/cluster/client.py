@@ -22,7 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
 from ansible_collections.restartx.core.plugins.module_utils.cluster.stream import Stream
 
-PAGE = 500  # objects; kubectl asks for as many at once
+PAGE = 1000  # objects; some megabytes
 _SHORTEST = 1.0  # seconds; a request sent just before the deadline still gets that long
 _FIRST_ATTEMPTS = 3
 _CONTENT = {

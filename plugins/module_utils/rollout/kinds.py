@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -169,11 +170,16 @@ def key(workload: dict) -> tuple[str, str, str]:
 
 def field(thing: dict | None, dotted: str, default=None):
     """The value at a dotted path of nested dicts; `default` where the path ends early or holds null."""
-    for part in dotted.split("."):
+    for part in _parts(dotted):
         if not isinstance(thing, dict):
             return default
         thing = thing.get(part)
     return default if thing is None else thing
+
+
+@functools.lru_cache(maxsize=None)  # of the few paths that are written in the code; asked for at every event
+def _parts(dotted: str) -> tuple[str, ...]:
+    return tuple(dotted.split("."))
 
 
 def annotations(workload: dict) -> dict:

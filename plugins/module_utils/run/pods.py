@@ -20,6 +20,7 @@ from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
 LOOK_AFTER = 3.0  # seconds that a rollout may take before its pods are looked at
+FEW = 8  # rollouts at once that do not hinder each other; with more it may take longer in proportion
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.run.alarms import Alarms
-from ansible_collections.restartx.core.plugins.module_utils.run.pods import LOOK_AFTER, Pods, PodScope
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER, Pods, PodScope
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found, Key, Scope
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Opened
@@ -35,9 +35,10 @@ class Rollouts:
         self._tasks = tasks
         self._world = world
         self._alarms = alarms
-        self._ended = ended
-        self._failed = failed
-        self._pods = Pods(tasks, world, alarms, lambda task, why: failed(task, "failed", why))
+        self._tell_ended = ended
+        self._tell_failed = failed
+        self._pods = Pods(tasks, world, alarms, lambda task, why: self._failed(task, "failed", why))
+        self._under_way: set[Key] = set()
         self._scope_of: dict[Key, Scope] = {}
         self._tasks_of: dict[Scope, list[Task]] = {}
         self._blind: set[Scope] = set()  # scopes whose watches are not open yet
@@ -64,6 +65,7 @@ class Rollouts:
         """Wait for the rollout of what the task's workload now says; done, the task has this outcome."""
         now = self._world.clock.monotonic()
         task.state = "watching"
+        self._under_way.add(task.key)
         task.outcome, task.message = outcome, ""
         task.deadline = self._alarms.set(task, now + task.timeout) if task.timeout is not None else None
         self._look_at_pods_later(task)
@@ -88,8 +90,7 @@ class Rollouts:
                 cluster, deadline = self._world.cluster, now + NUDGE_PATIENCE
                 self._world.do(("nudge", task.key), task.step.nudge, cluster, task.object, deadline)
             if task.pods_at is not None and now >= task.pods_at:
-                task.pods_at = None
-                self._pods.attend(task)
+                self._look_at_pods(task, now)
             else:
                 self._pods.ring(task, now)
 
@@ -180,7 +181,25 @@ class Rollouts:
             self._ended(task, task.outcome, verdict.message)
 
     def _look_at_pods_later(self, task: Task) -> None:
-        task.pods_at = self._alarms.set(task, self._world.clock.monotonic() + LOOK_AFTER)
+        task.slow_since = self._world.clock.monotonic()
+        task.pods_at = self._alarms.set(task, task.slow_since + LOOK_AFTER)
+
+    def _look_at_pods(self, task: Task, now: float) -> None:
+        """Its rollout takes its time. Where many are under way that is so for all, as they share the control plane."""
+        share = max(1.0, len(self._under_way) / FEW)
+        if now < task.slow_since + LOOK_AFTER * share:
+            task.pods_at = self._alarms.set(task, now + LOOK_AFTER)
+        else:
+            task.pods_at = None
+            self._pods.attend(task)
+
+    def _ended(self, task: Task, outcome: str, message: str) -> None:
+        self._under_way.discard(task.key)
+        self._tell_ended(task, outcome, message)
+
+    def _failed(self, task: Task, outcome: str, message: str) -> None:
+        self._under_way.discard(task.key)
+        self._tell_failed(task, outcome, message)
 
     def _nudge_later(self, task: Task) -> None:
         if task.step.nudges(task.object):

@@ -53,6 +53,7 @@ class Task:
     deadline: float | None = None
     settled_at: float | None = None
     nudge_at: float | None = None
+    slow_since: float = 0.0
     pods_at: float | None = None
     started: float | None = None
     ended: float | None = None

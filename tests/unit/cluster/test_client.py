@@ -171,9 +171,9 @@ class TestLists:
         listing = cluster_of(server).list(DEPLOYMENTS, {"labelSelector": "a=b"})
         assert [item["metadata"]["name"] for item in listing.items] == ["a", "b", "c"]
         assert [seen.params for seen in server.seen] == [
-            {"labelSelector": "a=b", "limit": "500"},
-            {"labelSelector": "a=b", "limit": "500", "continue": "t1"},
-            {"labelSelector": "a=b", "limit": "500", "continue": "t2"},
+            {"labelSelector": "a=b", "limit": "1000"},
+            {"labelSelector": "a=b", "limit": "1000", "continue": "t1"},
+            {"labelSelector": "a=b", "limit": "1000", "continue": "t2"},
         ]
 
     def test_pages_that_expired_on_the_way_are_replaced_by_one_whole_list(self, serve, cluster_of):

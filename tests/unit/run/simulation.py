@@ -206,7 +206,7 @@ class FakeCluster:
                 self._roll_out(after)
         return copy.deepcopy(after)
 
-    def add_pod(self, one: dict, reason: str) -> dict:
+    def add_pod(self, one: dict, reason: str) -> None:
         """A Deployment's pod of its newest revision, whose container waits for this reason; who watches pods sees it."""
         newest = self.revisions[one["metadata"]["uid"]][-1]["metadata"]["name"]
         template = copy.deepcopy(one["spec"]["template"])
@@ -227,7 +227,6 @@ class FakeCluster:
         self.pods.append(pod)
         if self.world:
             self.world.see_pod(pod)
-        return pod
 
     def touch(self, one: dict) -> None:
         """Somebody changed the spec."""

@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
-from ansible_collections.restartx.core.plugins.module_utils.run.pods import LOOK_AFTER
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER
 from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode, StatusStep, UndoStep
 from ansible_collections.restartx.core.plugins.module_utils.run.task import GRACE
 
@@ -28,7 +28,7 @@ def stuck(*names, **options):
 
 
 def pod_at(run, second, name, reason):
-    run.world.later(second, lambda: run.cluster.add_pod(run.workload(name), reason) and None)
+    run.world.later(second, lambda: run.cluster.add_pod(run.workload(name), reason))
 
 
 def change(run, second, **container):
@@ -118,6 +118,21 @@ def test_the_pods_of_a_namespace_are_watched_once_and_only_for_what_is_slow():
     quick = Run(("api",), cluster=FakeCluster([deployment("api")], takes=LOOK_AFTER - 1))
     quick.carry_out()
     assert not quick.world.watched_pods
+
+
+def test_many_at_once_may_take_longer_without_a_look_at_their_pods():
+    names = tuple(f"w{number:02}" for number in range(10 * FEW))
+    run = Run(names, cluster=FakeCluster(map(deployment, names), takes=9 * LOOK_AFTER)).carry_out()
+    assert not run.world.watched_pods
+
+
+def test_the_last_one_of_many_is_looked_at_soon_after_the_others():
+    names = tuple(f"w{number:02}" for number in range(10 * FEW))
+    run = Run(names, cluster=FakeCluster(map(deployment, names), takes=20, breaks={"w07"}), timeout=TIMEOUT)
+    pod_at(run, 1, "w07", "InvalidImageName")
+    run.carry_out()
+    assert run.outcome("w07") == "failed"
+    assert run.world.clock.passed < 20 + 2 * LOOK_AFTER
 
 
 def test_only_the_workload_of_the_pod_ends():
