@@ -65,9 +65,10 @@ RETURN = r"""
 _value:
   description:
     - A dictionary with C(error), the reason why nothing may be touched, or null.
-    - When it is null, also with C(run_id), C(resuming), C(started_at), C(done) and C(total) (workloads), C(ticket), C(plan), C(digest),
-      C(clusters) (all of the run), C(others) (those that another run of the ticket has finished, with that run), C(hosts) and C(serial) (those that are fit, in the order and sizes of the waves), C(excluded) (hosts that
-      are not, with the reason), C(max_failed), C(seen) (the run of which each one's journal told), and C(lines) that tell a person.
+    - When it is null, also with C(run_id), C(resuming), C(started_at), C(done) and C(total) (workloads), C(ticket), C(plan),
+      C(digest), C(clusters) (all of the run), C(others) (those that another run of the ticket has finished, with that run),
+      C(hosts) and C(serial) (those that are fit, in the order and sizes of the waves), C(excluded) (hosts that are not, with the
+      reason), C(max_failed), C(seen) (the run of which each one's journal told), and C(lines) that tell a person.
   type: dict
 """
 

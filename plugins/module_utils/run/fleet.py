@@ -38,8 +38,8 @@ def prepare(checks: Checks, waves: t.Mapping[str, t.Any], wishes: Wishes) -> dic
 
     Returns `error` (why nothing may be touched, else None) and, without one, `run_id`, `resuming`, `ticket`, `plan`
     (its name), `digest`, `clusters` (all of the run), `hosts` and `serial` (the order and the waves of those that are
-    fit), `others` (clusters that another run has finished, with that run), `excluded` (host to reason), `max_failed`, `seen` (which run the journal of each told of), and `lines` that
-    tell a person.
+    fit), `others` (clusters that another run has finished, with that run), `excluded` (host to reason), `max_failed`,
+    `seen` (which run the journal of each told of), and `lines` that tell a person.
     """
     try:
         return {"error": None, **_prepare(checks, waves, wishes)}
