@@ -36,6 +36,14 @@ def config_map(namespace: str, plan: str, text: str) -> dict:
     }
 
 
+def no_namespace(namespace: str) -> str:
+    """What to do where the namespace of journals and locks is missing."""
+    return (
+        f'the namespace "{namespace}", which holds the journals and locks, does not exist; an administrator makes it '
+        "once, with the permissions that go with it: kubectl apply -f rbac/cluster.yml"
+    )
+
+
 def read(cluster, namespace: str, plan: str) -> dict | None:
     """The journal that a cluster holds of a plan, None when there is none; raises ClusterError or RolloutError."""
     held = fetch(cluster, namespace, plan)

@@ -14,6 +14,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Conflict, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.run import journal
 from ansible_collections.restartx.core.plugins.module_utils.run.controller import Abandoned
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 
@@ -181,6 +183,10 @@ class Lease:
                 self.cluster.replace(self.path, body, deadline=deadline)
         except Conflict:
             return False
+        except NotFound as error:
+            if current is None:
+                raise RolloutError(journal.no_namespace(self.namespace)) from error
+            return False  # deleted since it was read
         self.renewed_at, self._next_try = sent_at, sent_at + self.seconds / RENEWALS
         return True
 

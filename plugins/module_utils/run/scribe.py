@@ -189,10 +189,7 @@ class Scribe:
         try:
             self._took(text, self._cluster.create(journal.path(title.namespace), body))
         except NotFound as error:
-            raise RolloutError(
-                f'the namespace "{title.namespace}", which holds the journals, does not exist; an administrator makes it '
-                "once, with the permissions that go with it: kubectl apply -f rbac/cluster.yml"
-            ) from error
+            raise RolloutError(journal.no_namespace(title.namespace)) from error
 
     def _put(self, text: str) -> None:
         """Puts the text in place of the last one; runs in a hand. Raises ClusterError, TakenOver among them."""

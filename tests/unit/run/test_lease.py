@@ -10,6 +10,7 @@ import datetime
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Conflict, NotFound, ServerFailed
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.run.controller import Abandoned, Controller
 from ansible_collections.restartx.core.plugins.module_utils.run.lease import DURATION, MARGIN, Held, Lease
 
@@ -231,6 +232,13 @@ def test_breaking_needs_no_patience_and_leaves_the_reason():
     assert shelf.stored["metadata"]["annotations"]["restartx.io/broken"] == reason
     lease(shelf, "c", clock).acquire()
     assert "restartx.io/broken" not in shelf.stored["metadata"]["annotations"]
+
+
+def test_a_missing_namespace_is_said_with_the_way_out():
+    shelf = Shelf()
+    shelf.create = lambda path, body, deadline=None: shelf.get(path)
+    with pytest.raises(RolloutError, match='the namespace "restartx-system".* does not exist; .*rbac/cluster.yml'):
+        lease(shelf, "a").acquire()
 
 
 def test_a_server_that_fails_is_no_free_lock():
