@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 import time
@@ -34,15 +33,14 @@ KIND = {name: STEPS[step][0] for step, names in NAMES.items() for name in names}
 
 @dataclass(frozen=True)
 class Span:
-    """Seconds after the start of an undisturbed run: when its first module begins, its last one ends, and all is over."""
+    """How long an undisturbed run takes, and each of its restart modules in turn, in seconds."""
 
-    first: float
-    last: float
-    end: float
+    whole: float
+    modules: tuple[float, ...]
 
-    def until(self, end):
-        """The same for a run that was over so many seconds after its start."""
-        return Span(*(seconds * end / self.end for seconds in dataclasses.astuple(self)))
+    def shortened(self, whole):
+        """The same for a run that took only so long."""
+        return Span(whole, tuple(seconds * whole / self.whole for seconds in self.modules))
 
 
 class Shop:
@@ -87,15 +85,17 @@ class Shop:
 
     def measure(self):
         """Run the plan once, undisturbed, and note its span."""
-        began, seen = time.monotonic(), []
+        began = time.monotonic()
+        first, last = {}, {}
         with self.start("undisturbed") as started:
             while not started.ended:
-                if started.modules():
-                    seen.append(time.monotonic() - began)
-                time.sleep(0.2)
+                for pid in started.modules():
+                    last[pid] = time.monotonic()
+                    first.setdefault(pid, last[pid])
+                time.sleep(0.1)
             code, said = started.result()
         assert code == 0, said
-        self.span = Span(seen[0], seen[-1], time.monotonic() - began)
+        self.span = Span(time.monotonic() - began, tuple(last[pid] - first[pid] for pid in first))
 
     def come_to_rest(self):
         """Wait until all is rolled out; a run that has not ended is forgotten."""

@@ -12,7 +12,6 @@ import time
 from ansible_collections.restartx.core.plugins.module_utils.run.controller import LOOK_EVERY
 from house import now
 from shop import MAX_PARALLEL
-from started import Started
 from ticket import ALL_DONE, started_until
 
 
@@ -35,7 +34,7 @@ def test_the_whole_tree(shop, seed, tell):
 
 
 def test_the_module_alone(shop, seed, tell):
-    with started_until(shop, "module", seed, while_modules_run, Started.modules) as (ticket, started, moment):
+    with started_until(shop, "module", seed, in_a_module) as (ticket, started, moment):
         os.kill(started.modules()[0], signal.SIGKILL)
         code, said = started.result()
     assert code == 2, said
@@ -44,12 +43,25 @@ def test_the_module_alone(shop, seed, tell):
     conclude(ticket, tell, f"killed after {moment:.1f} s")
 
 
-def anywhere(span):
-    return 0.0, span.end
+def anywhere(random, span):
+    """A moment of the whole run."""
+    at = time.monotonic() + random.uniform(0, span.whole)
+    return lambda started: time.monotonic() >= at
 
 
-def while_modules_run(span):
-    return span.first, span.last
+def in_a_module(random, span):
+    """A moment in the life of one of the restart modules."""
+    number = random.randrange(len(span.modules))
+    age = random.uniform(0, span.modules[number])
+    met = {}
+
+    def has_come(started):
+        running = started.modules()
+        for pid in running:
+            met.setdefault(pid, time.monotonic())
+        return any(list(met).index(pid) == number and time.monotonic() >= met[pid] + age for pid in running)
+
+    return has_come
 
 
 def conclude(ticket, tell, how):

@@ -87,23 +87,21 @@ def _between(text, first, last):
 
 
 @contextlib.contextmanager
-def started_until(shop, kind, seed, between, ready=lambda started: True):
+def started_until(shop, kind, seed, moment):
     """The command at a random moment: (its ticket, what was started, seconds since then).
 
-    `between` takes the span of an undisturbed run and gives the first and the last moment; from then on `ready` is waited
-    for. A run that is over before that is not counted: another one is begun, and taken to be as short.
+    `moment(random, span)` chooses one, and returns a function that tells of what was started whether it has come. A run
+    that is over before that is not counted: another one is begun, and taken to be as short.
     """
     for turn in itertools.count():
         ticket = Ticket(shop, kind, f"{seed}-{turn}")
+        has_come = moment(ticket.random, shop.span)
         with ticket.start() as started:
             began = time.monotonic()
-            at = began + ticket.random.uniform(*between(shop.span))
-            wait_until(
-                lambda: started.ended or (time.monotonic() >= at and ready(started)), "the moment", 300, interval=0.01
-            )
+            wait_until(lambda: started.ended or has_come(started), "the moment", 300)
             if not started.ended:
                 yield ticket, started, time.monotonic() - began
                 return
             code, said = started.result()
             assert code == 0, said
-            shop.span = shop.span.until(time.monotonic() - began)
+            shop.span = shop.span.shortened(time.monotonic() - began)
