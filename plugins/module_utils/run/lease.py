@@ -123,7 +123,7 @@ class Lease:
         if self.lost or self.busy or self.clock.monotonic() < self._next_try:
             return
         self.busy = True
-        world.do(TOKEN, self.renew)
+        world.do(TOKEN, self.renew, urgent=True)
 
     def kept(self, error: Exception | None) -> None:
         """A renewal is over. One that failed is tried again soon, as long as the Lease lasts; a lost one is lost."""

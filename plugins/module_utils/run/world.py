@@ -48,11 +48,13 @@ class World:
         self.clock = clock
         self._inbox: queue.SimpleQueue = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(max_workers=HANDS, thread_name_prefix="restartx-hand")
+        self._spare = ThreadPoolExecutor(max_workers=1, thread_name_prefix="restartx-spare-hand")
         self._stopped = threading.Event()
 
-    def do(self, token: t.Any, call: t.Callable, *args: t.Any) -> None:
-        """Give out `call(*args)`; its Answer comes through next()."""
-        self._pool.submit(call, *args).add_done_callback(lambda future: self._inbox.put(_answer(token, future)))
+    def do(self, token: t.Any, call: t.Callable, *args: t.Any, urgent: bool = False) -> None:
+        """Give out `call(*args)`; its Answer comes through next(). What is `urgent` need not wait for a hand."""
+        pool = self._spare if urgent else self._pool
+        pool.submit(call, *args).add_done_callback(lambda future: self._inbox.put(_answer(token, future)))
 
     def follow(self, scope: Scope, resource_version: str) -> bool:
         """Watch a scope from a resource version on; what is seen comes through next().
@@ -85,6 +87,7 @@ class World:
         """Ends the watches and lets the hands go; work that has not begun is dropped."""
         self._stopped.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._spare.shutdown(wait=False, cancel_futures=True)
 
 
 def _answer(token: t.Any, future: Future) -> Answer:

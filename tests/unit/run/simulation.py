@@ -353,7 +353,7 @@ class World:
         """Do something at a later time; what it returns, if anything, goes into the inbox."""
         heapq.heappush(self._agenda, (self.clock.passed + seconds, next(self._number), action))
 
-    def do(self, token, call, *args):
+    def do(self, token, call, *args, urgent=False):
         asker = self.times_closed
 
         def carry_out():

@@ -66,6 +66,15 @@ def test_so_many_hands_work_at_once_and_no_more(world):
     assert answers == {*range(HANDS), "one more"}
 
 
+def test_what_is_urgent_is_done_while_all_hands_wait(world):
+    go_on = threading.Event()
+    for number in range(HANDS):
+        world.do(number, go_on.wait, SECONDS)
+    world.do("renewal", lambda: "renewed", urgent=True)
+    assert next_of(world) == Answer("renewal", value="renewed")
+    go_on.set()
+
+
 def test_without_an_event_next_comes_back_empty(world):
     assert world.next(0) is None
     assert world.next(-5) is None
