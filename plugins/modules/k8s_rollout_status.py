@@ -75,7 +75,7 @@ results:
     outcome:
       description:
         - C(rolled_out) where the rollout is done, C(in_progress) where it is not (without O(wait)), C(unfinished) where the time was up,
-          C(failed) where the cluster says so.
+          C(failed) where the cluster says so or no waiting heals it.
       type: str
       returned: always
     changed:
