@@ -39,6 +39,7 @@ class Rollouts:
         self._tell_failed = failed
         self._pods = Pods(tasks, world, alarms, lambda task, why: self._failed(task, "failed", why))
         self._under_way: set[Key] = set()
+        self._moved_at = 0.0  # when one of them was seen to change
         self._scope_of: dict[Key, Scope] = {}
         self._tasks_of: dict[Scope, list[Task]] = {}
         self._blind: set[Scope] = set()  # scopes whose watches are not open yet
@@ -151,6 +152,7 @@ class Rollouts:
             task.gone = False
             task.object = workload
             if followed:
+                self._moved_at = self._world.clock.monotonic()
                 self._look(task)
 
     def _deleted(self, task: Task) -> str:
@@ -181,17 +183,18 @@ class Rollouts:
             self._ended(task, task.outcome, verdict.message)
 
     def _look_at_pods_later(self, task: Task) -> None:
-        task.slow_since = self._world.clock.monotonic()
+        task.slow_since = self._moved_at = self._world.clock.monotonic()
         task.pods_at = self._alarms.set(task, task.slow_since + LOOK_AFTER)
 
     def _look_at_pods(self, task: Task, now: float) -> None:
-        """Its rollout takes its time. Where many are under way that is so for all, as they share the control plane."""
-        share = max(1.0, len(self._under_way) / FEW)
-        if now < task.slow_since + LOOK_AFTER * share:
-            task.pods_at = self._alarms.set(task, now + LOOK_AFTER)
-        else:
+        """Its rollout takes its time. Among many all do, as they share the control plane; while some move on, it may."""
+        task.crowd = max(task.crowd, len(self._under_way))
+        slow_at = task.slow_since + LOOK_AFTER * max(1.0, task.crowd / FEW)
+        if now >= min(slow_at, self._moved_at + LOOK_AFTER):
             task.pods_at = None
             self._pods.attend(task)
+        else:
+            task.pods_at = self._alarms.set(task, now + LOOK_AFTER)
 
     def _ended(self, task: Task, outcome: str, message: str) -> None:
         self._under_way.discard(task.key)

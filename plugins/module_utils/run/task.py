@@ -54,6 +54,7 @@ class Task:
     settled_at: float | None = None
     nudge_at: float | None = None
     slow_since: float = 0.0
+    crowd: int = 0  # the most that were under way with it
     pods_at: float | None = None
     started: float | None = None
     ended: float | None = None
