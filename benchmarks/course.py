@@ -40,17 +40,14 @@ QUICK = Scale(rounds=1, small=20, sample=2, large=((40, 1),), clusters=2, each=5
 def small(lab: Lab, scale: Scale) -> Size:
     """All ways, on one cluster."""
     bed = _bed(lab, scale.small, replicas=2)
-    once = {
-        "first": partial(ways.kubernetes_core, bed, 1, lab.directory),
-        MODULE: partial(ways.module, bed),
-    }
     every = {
         KUBECTL: partial(ways.kubectl, [bed]),
+        "first": partial(ways.kubernetes_core, bed, 1, lab.directory),
         "sample": partial(ways.kubernetes_core, bed, scale.sample, lab.directory),
         RESTARTX: partial(ways.ad_hoc, bed),
         FLOOR: partial(ways.floors, [bed]),
     }
-    taken = _interleaved(once, 1, [bed]) | _interleaved(every, scale.rounds, [bed])
+    taken = _interleaved(every, scale.rounds, [bed]) | _interleaved({MODULE: partial(ways.module, bed)}, 1, [bed])
     taken[KUBERNETES_CORE] = extrapolated(taken["first"], taken["sample"], scale.sample, scale.small)
     lab.down()
     order = (KUBECTL, KUBERNETES_CORE, RESTARTX, MODULE, FLOOR)
