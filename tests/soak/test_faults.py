@@ -24,7 +24,7 @@ def test_an_api_server_is_killed_and_started_again(shop, seed, tell):
     def strike(cluster, ticket):
         kill(cluster, "kube-apiserver")
         time.sleep(ticket.random.uniform(0, 5))
-        cluster.start("kube-apiserver")
+        start_api_server(cluster)
 
     completes(Ticket(shop, "api-server", seed), strike, tell)
 
@@ -48,7 +48,7 @@ def test_what_the_watches_saw_last_is_forgotten(shop, seed, tell):
         kill(cluster, "kube-apiserver")  # its own memory goes further back than its store's
         compact(cluster)
         struck.extend([cluster, now()])
-        cluster.start("kube-apiserver")
+        start_api_server(cluster)
 
     completes(Ticket(shop, "forgotten", seed), strike, tell)
     # After a 410 the module lists again, which it otherwise does only before its first patch.
@@ -89,6 +89,13 @@ def kill(cluster, component):
     process = cluster.process(component)
     os.kill(process.pid, signal.SIGKILL)
     wait_until(lambda: not process.pid, f"{component} to be dead")
+
+
+def start_api_server(cluster):
+    """Start it again, and KWOK with it: unlike a kubelet it may forget pods that were made around such a moment."""
+    cluster.start("kube-apiserver")
+    cluster.stop("kwok")
+    cluster.start("kwok")
 
 
 def asked(cluster, since, verb):
