@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lab.api import Api
+from lab.failures import LABEL
 from lab.poll import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,11 @@ class Namespace:
     def carries(self, run, kind, name):
         """Wait until a workload carries a run."""
         wait_until(lambda: self.annotations(kind, name).get(RUN) == run, f"{name} to carry run {run}")
+
+    def come_up(self, name):
+        """Let the pods of a workload get ready that never would: its failure is `never-ready`; after the pods' delay."""
+        slow = (f"{LABEL}=slow-start", "--overwrite", f"--selector=app={name},{LABEL}=never-ready")
+        assert self.kubectl("label", "pods", *slow).stdout, f"no pod of {name} is never ready"
 
     def start(self, verb, **options):
         """Start the module of a verb, such as "restart", in this namespace."""

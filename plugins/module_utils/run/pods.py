@@ -21,6 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 
 LOOK_AFTER = 3.0  # seconds that a rollout may take before its pods are looked at
 FEW = 8  # rollouts at once that do not hinder each other; with more it may take longer in proportion
+MANY = 200  # rollouts at once of which one or another moves all the time; with more the pauses grow in proportion
 
 
 @dataclass(frozen=True)

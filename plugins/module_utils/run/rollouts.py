@@ -10,7 +10,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.run.alarms import Alarms
-from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER, Pods, PodScope
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER, MANY, Pods, PodScope
 from ansible_collections.restartx.core.plugins.module_utils.run.resolve import Found, Key, Scope
 from ansible_collections.restartx.core.plugins.module_utils.run.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.run.world import Answer, Opened
@@ -190,7 +190,8 @@ class Rollouts:
         """Its rollout takes its time. Among many all do, as they share the control plane; while some move on, it may."""
         task.crowd = max(task.crowd, len(self._under_way))
         slow_at = task.slow_since + LOOK_AFTER * max(1.0, task.crowd / FEW)
-        if now >= min(slow_at, self._moved_at + LOOK_AFTER):
+        stands_still_at = self._moved_at + LOOK_AFTER * max(1.0, task.crowd / MANY)
+        if now >= min(slow_at, stands_still_at):
             task.pods_at = None
             self._pods.attend(task)
         else:

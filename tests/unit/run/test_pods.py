@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.run.mandate import Terms
-from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER
+from ansible_collections.restartx.core.plugins.module_utils.run.pods import FEW, LOOK_AFTER, MANY
 from ansible_collections.restartx.core.plugins.module_utils.run.steps import Mode, StatusStep, UndoStep
 from ansible_collections.restartx.core.plugins.module_utils.run.task import GRACE
 
@@ -135,6 +135,13 @@ def test_the_last_one_of_many_is_looked_at_soon_after_the_others():
     run.carry_out()
     assert run.outcome("w07") == "failed"
     assert run.world.clock.passed < 20 + 2 * LOOK_AFTER
+
+
+def test_among_very_many_a_pause_is_no_standstill():
+    takes = {f"w{number:04}": 5 if number % 2 else 5 + 3 * LOOK_AFTER for number in range(4 * MANY)}
+    run = Run(tuple(takes), cluster=FakeCluster(map(deployment, takes), takes=takes)).carry_out()
+    assert run.world.clock.passed > 4 * LOOK_AFTER
+    assert not run.world.watched_pods
 
 
 def test_only_the_workload_of_the_pod_ends():
