@@ -236,7 +236,8 @@ def _never_runs(waiting: dict, ended: dict) -> bool:
     if ended and ended.get("reason") not in _NEVER_RAN:
         return False
     told = f"{waiting.get('message', '')} {ended.get('message', '')}"
-    return any(words in told for words in _NO_COMMAND)
+    # What cannot be mounted may be on the node before long.
+    return "mounting" not in told and any(words in told for words in _NO_COMMAND)
 
 
 def _speaker(state: dict, ended: dict) -> str | None:

@@ -223,6 +223,7 @@ def test_only_what_waiting_cannot_heal_is_hopeless(reason, hopeless):
         (_waiting("CrashLoopBackOff", last=_ended("StartError", 128, "exec: executable file not found in $PATH")), True),
         (_waiting("RunContainerError", "context deadline exceeded"), False),
         (_waiting("CrashLoopBackOff", last=_ended("Error", 1, "no such file or directory")), False),
+        (_waiting("RunContainerError", 'runc: error mounting "/run/db.sock": no such file or directory'), False),
         (_waiting("CrashLoopBackOff", last=_ended("Error", 127)), False),
     ],
 )
