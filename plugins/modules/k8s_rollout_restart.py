@@ -192,8 +192,8 @@ results:
     outcome:
       description:
         - C(restarted), C(already_restarted) (by the same run) and C(rolled_out) are good.
-        - C(failed) where the cluster says so or no waiting heals it, C(unfinished) where the time was up, C(refused) where nothing was tried, C(superseded) where
-          someone took the restart back, C(undone) with O(on_failure=undo), C(not_started) where its turn never came.
+        - C(failed) where the cluster says so or no waiting heals it, C(unfinished) where the time was up, C(refused) where nothing was tried,
+          C(superseded) where someone took the restart back, C(undone) with O(on_failure=undo), C(not_started) where its turn never came.
         - C(in_progress) where O(fail_fast) ended the wait.
       type: str
       returned: always

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import secrets
 import typing as t
 from dataclasses import dataclass
 
@@ -54,6 +55,7 @@ class Scribe:
         resumed = old is not None and old["run"] == title.run
         known = old["workloads"] if resumed else {}
         self._started_at = old["started_at"] if resumed else _text(clock.now())
+        self._start = secrets.token_hex(3)  # tells the texts of two starts apart that write the same in the same second
         self._attempts = {name: _attempt(entry) for name, entry in known.items()}
         # What this start has not looked at yet is as the last one left it, unless it is tried again.
         self._outcomes = {name: entry["outcome"] for name, entry in known.items() if entry["outcome"] not in RETRIED}
@@ -162,6 +164,7 @@ class Scribe:
             "ticket": title.ticket,
             "clusters": list(title.clusters),
             "job": title.job,
+            "start": self._start,
             "started_at": self._started_at,
             "state": state,
             "updated_at": _text(self._clock.now()),

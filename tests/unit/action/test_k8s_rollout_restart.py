@@ -82,7 +82,8 @@ def played(tmp_path_factory):
     (project / "action_plugins" / "echo.py").symlink_to(PLUGIN)
 
     command = [Path(sys.executable).with_name("ansible-playbook"), project / "play.yml"]
-    environment = {**os.environ, "ANSIBLE_VAULT_PASSWORD_FILE": str(current / "password"), "ANSIBLE_HOME": str(folder)}
+    own = {"VAULT_PASSWORD_FILE": current / "password", "HOME": folder, "ASYNC_DIR": folder / "async"}
+    environment = {**os.environ, **{f"ANSIBLE_{name}": str(path) for name, path in own.items()}}
     with subprocess.Popen(
         command, cwd=current, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     ) as ansible:

@@ -70,7 +70,7 @@ def test_a_journal_tells_the_run_the_plan_the_clusters_and_every_workload():
     cluster = cluster_of()
     start(cluster, ticket="CHG1", title={"job": "42"})
     content = held(cluster)
-    workloads = content.pop("workloads")
+    workloads, _start = content.pop("workloads"), content.pop("start")
     assert content == {
         "version": 1,
         "plan": "ca",
@@ -469,6 +469,15 @@ def test_a_repeated_writing_that_had_arrived_is_recognized():
     _result, warnings = call(cluster)
     assert warnings == []
     assert held(cluster)["state"] == "finished"
+
+
+def test_two_starts_that_write_the_same_in_the_same_second_know_their_texts_apart():
+    clusters = [cluster_of() for _start in range(2)]
+    for cluster in clusters:
+        start(cluster)
+    one, other = map(held, clusters)
+    assert one.pop("start") != other.pop("start")
+    assert one == other
 
 
 def test_a_journal_that_another_run_has_taken_over_is_not_written_any_more():
