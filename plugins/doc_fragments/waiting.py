@@ -28,7 +28,7 @@ options:
     description:
       - How long pods that keep ending or run out of memory, or that get no image, no configuration or no node, may take to recover. A
         database that comes up late, or a node that an autoscaler adds, is given that long; then the workload has C(failed), before its
-        O(timeout).
+        O(timeout). A volume whose ConfigMap or Secret is missing is waited for until the O(timeout), for only events tell of it.
       - What no waiting heals, such as a command that is not in the image, ends the wait for its workload at once.
     type: str
     default: 5m

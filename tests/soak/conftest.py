@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from house import RBAC  # noqa: E402
 from shop import Shop  # noqa: E402
 
 BEGAN = time.monotonic()
+NOT_BEGUN = []
 
 
 def pytest_addoption(parser):
@@ -58,7 +60,19 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item):
     minutes = item.config.option.minutes
-    return True if minutes and time.monotonic() > BEGAN + 60 * minutes else None
+    if not minutes or time.monotonic() <= BEGAN + 60 * minutes:
+        return None
+    NOT_BEGUN.append(item)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many moments of each kind it were: what was not begun for want of time is no success."""
+    passed = Counter(report.location[2].partition("[")[0] for report in terminalreporter.getreports("passed"))
+    for name, count in sorted(passed.items()):
+        terminalreporter.write_line(f"{name}: {count} moments")
+    if NOT_BEGUN:
+        terminalreporter.write_line(f"not begun, as the time was over: {len(NOT_BEGUN)}")
 
 
 @pytest.fixture(scope="session")

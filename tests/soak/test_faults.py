@@ -51,7 +51,7 @@ def test_what_the_watches_saw_last_is_forgotten(shop, seed, tell):
         start_api_server(cluster)
 
     completes(Ticket(shop, "forgotten", seed), strike, tell)
-    # After a 410 the module lists again, which it otherwise does only before its first patch.
+    # After a 410 the module lists the workloads again, which it otherwise does only before its first patch.
     assert asked(*struck, "list")
 
 
@@ -82,6 +82,7 @@ def completes(ticket, strike, tell, within=()):
     assert code == 0, said
     ticket.assert_done()
     ticket.assert_unlocked()
+    ticket.assert_never_patched_twice()
 
 
 def kill(cluster, component):
@@ -104,9 +105,11 @@ def start_api_server(cluster):
 
 
 def asked(cluster, since, verb):
-    """What restartx asked for in the shop since then, with this verb."""
+    """What restartx asked for in the shop's workloads since then, with this verb."""
     return [
         event
         for event in cluster.requests(USER_AGENT, since)
-        if event["verb"] == verb and event["objectRef"].get("namespace") == NAME
+        if event["verb"] == verb
+        and event["objectRef"].get("namespace") == NAME
+        and event["objectRef"].get("apiGroup") == "apps"
     ]

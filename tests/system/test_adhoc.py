@@ -48,20 +48,24 @@ def folder(request, environment, tmp_path):
 
 
 def test_restart_status_and_undo_are_one_command_each(namespace, folder, environment):
-    def adhoc(verb):
+    def adhoc(verb, *more, select="name=api"):
         command = [
             "ansible",
             "localhost",
             "-m",
             f"restartx.k8s_rollout_{verb}",
             "-a",
-            f"namespace={namespace.name} name=api",
+            f"namespace={namespace.name} {select}",
+            *more,
         ]
         said = run(command, folder, environment)
         head, _arrow, body = said.partition(" => ")
         return head, yaml.safe_load(body)["results"][0]["outcome"]
 
     namespace.create(workload("Deployment", "api"))
+    assert adhoc("status", select="kind=Deployment,StatefulSet,DaemonSet") == ("localhost | SUCCESS", "rolled_out")
+    assert adhoc("restart", "--check")[0] == "localhost | CHANGED"
+    assert RUN not in namespace.annotations("Deployment", "api")
     assert adhoc("restart") == ("localhost | CHANGED", "restarted")
     assert RUN in namespace.annotations("Deployment", "api")
     assert adhoc("status") == ("localhost | SUCCESS", "rolled_out")

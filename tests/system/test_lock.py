@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from house import ROOT, environment, now, outcomes, patches, workload
 PROCESSES = 8
 TIMES = 25
 LONGEST = 300  # seconds
+EXPIRES_AFTER = datetime.timedelta(seconds=30)  # without a renewal
 
 
 def lock(operator, holder, **options):
@@ -80,7 +83,9 @@ def test_a_lock_in_use_is_refused_with_who_holds_it_since_when(operator, namespa
 def test_a_holder_stopped_past_expiry_begins_no_patch_after_it_wakes(cluster, operator, namespace, plan):
     running = restart(namespace, plan, "ada-1")
     os.kill(running.process.pid, signal.SIGSTOP)
+    renewed = lease(cluster, plan)["renewTime"]
     taken = lock(operator, "second", plan=plan)
+    assert instant(lease(cluster, plan)["acquireTime"]) - instant(renewed) >= EXPIRES_AFTER
     since = now()
     os.kill(running.process.pid, signal.SIGCONT)
     woken = running.result()
@@ -88,6 +93,15 @@ def test_a_holder_stopped_past_expiry_begins_no_patch_after_it_wakes(cluster, op
     assert patches(cluster, since) == []
     assert outcomes(woken)["second"] == "not_started"
     assert "lock" in woken["msg"]
+
+
+def lease(cluster, plan):
+    shown = cluster.kubectl("get", "lease", "-n", "restartx-system", f"restartx-{plan}", "-o", "json").stdout
+    return json.loads(shown)["spec"]
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text)
 
 
 def test_breaking_a_lock_takes_it_at_once_and_keeps_the_reason(cluster, operator, plan):

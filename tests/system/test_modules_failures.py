@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from house import KINDS, RUN, entry_of, now, outcomes, patches, workload
+from house import KINDS, RUN, USER_AGENT, entry_of, now, outcomes, patches, workload
+from lab.poll import wait_until
 
 # failure of the lab -> code of the cause, and its sentence after 'container "main" of pod "..."'
 CAUSES = {
@@ -93,6 +94,32 @@ def test_status_names_the_same_causes(broken, shared_namespace):
     assert entry_of(result, "deadline")["outcome"] == "failed"
     assert entry_of(result, "oom")["outcome"] == "in_progress"
     assert not result["changed"]
+
+
+def test_a_node_that_comes_within_the_grace_is_waited_for(namespace):
+    cluster, pool = namespace.cluster, f"pool={namespace.name}"
+    node = cluster.node_names()[0]
+    cluster.kubectl("label", "node", node, pool)
+    pinned = workload("Deployment", "api")
+    pinned["spec"]["template"]["spec"]["nodeSelector"] = {"pool": namespace.name}
+    namespace.create(pinned)
+    cluster.kubectl("label", "node", node, "pool-")  # as an autoscaler would: nothing fits any more until it adds one
+    since = now()
+    running = namespace.start("restart", name=["api"], grace="60s", timeout="90s")
+    wait_until(lambda: watches_pods(cluster, namespace.name, since), "the module to look at the pods")
+    cluster.kubectl("label", "node", node, pool)
+    assert outcomes(running.result()) == {"api": "restarted"}
+    cluster.kubectl("label", "node", node, "pool-")
+
+
+def watches_pods(cluster, namespace, since):
+    """Whether restartx has watched the pods of a namespace since then."""
+    wanted = ("watch", "pods", namespace)
+    return any(
+        (event["verb"], event["objectRef"]["resource"], event["objectRef"].get("namespace")) == wanted
+        for event in cluster.requests(USER_AGENT, since)
+        if event.get("objectRef")
+    )
 
 
 def test_what_fails_later_is_caught_while_it_settles(namespace):
