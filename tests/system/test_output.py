@@ -15,6 +15,7 @@ import yaml
 
 from house import ROOT, environment, workload
 from lab import Lab
+from tools.shipped_role import shipped_roles
 
 CLUSTERS = [f"cluster-{number:02}" for number in range(12)]
 WORKLOADS = 500
@@ -28,21 +29,20 @@ PLAN = {
 
 
 @pytest.fixture(scope="module")
-def wide_lab(tmp_path_factory):
+def kubeconfig(tmp_path_factory):
     """Clusters without controllers: nothing that is restarted comes back, which is what there is most to tell of."""
     with Lab(tmp_path_factory.mktemp("wide"), owned=True) as lab:
         clusters = lab.up(CLUSTERS, controllers=False)
+        path = shipped_roles(clusters, ["shop"], tmp_path_factory.mktemp("access") / "kubeconfig")
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(fill, clusters, range(len(clusters))))
-        yield lab
+        yield path
 
 
 def fill(cluster, number):
     """Give a cluster its share of the workloads. No name is on two clusters, so that no two can share a line."""
     share = WORKLOADS // len(CLUSTERS) + (number < WORKLOADS % len(CLUSTERS))
-    items = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("shop", "restartx-system")
-    ]
+    items = []
     for index in range(share):
         item = workload("Deployment", f"{cluster.name}-service-{index:02}")
         item["metadata"]["namespace"] = "shop"
@@ -51,7 +51,7 @@ def fill(cluster, number):
 
 
 @pytest.fixture
-def said(wide_lab, tmp_path):
+def said(kubeconfig, tmp_path):
     """Runs the playbook as its users do outside of a checkout, and returns what it printed."""
     (tmp_path / "prod.kubeconfig.yml").write_text("plugin: restartx.core.kubeconfig\n")
     (tmp_path / "plan.yml").write_text(yaml.safe_dump({"restart_plan": PLAN}))
@@ -64,7 +64,7 @@ def said(wide_lab, tmp_path):
         # What goes to the terminal is one stream, and so it is in AWX.
         both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         command = [program, "restartx.core.restart_prod", *inventory, *wishes, *more]
-        env = environment(wide_lab.kubeconfig, **collections)
+        env = environment(kubeconfig, **collections)
         return subprocess.run(command, cwd=tmp_path, env=env, text=True, check=False, **both).stdout
 
     return run

@@ -21,6 +21,7 @@ import yaml
 from house import ROOT, RUN, Namespace, environment, workload
 from lab import Lab
 from lab.poll import wait_until
+from tools.shipped_role import shipped_roles
 
 CLUSTERS = ["ap-south", "ap-west", "eu-north", "eu-south", "us-east", "us-west"]
 SLICES = 3
@@ -41,35 +42,22 @@ def clusters(tmp_path_factory):
     """Six clusters, each with the Deployments of APPS in the namespace shop, by name."""
     with Lab(tmp_path_factory.mktemp("six"), owned=True) as lab:
         found = {cluster.name: cluster for cluster in lab.up(CLUSTERS, nodes=1)}
+        for cluster in found.values():
+            cluster.kubectl("create", "namespace", "shop")
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(open_shop, found.values()))
+            list(pool.map(fill, found.values()))
         yield found
 
 
-def open_shop(cluster):
-    cluster.apply((ROOT / "rbac" / "cluster.yml").read_text())
-    cluster.kubectl("create", "namespace", "shop")
-    cluster.kubectl("apply", "--namespace", "shop", "-f", ROOT / "rbac" / "namespace.yml")
+def fill(cluster):
     Namespace(cluster, None, "shop").create(*(workload("Deployment", name) for name in APPS))
 
 
 @pytest.fixture(scope="module")
 def credential(clusters, tmp_path_factory):
     """The content of the kubeconfig credential: all six contexts, as the service account of rbac/."""
-    folder = tmp_path_factory.mktemp("credential")
-    configs = [
-        yaml.safe_load(Path(cluster.service_account_kubeconfig(JOURNALS, "restartx", folder / name)).read_text())
-        for name, cluster in clusters.items()
-    ]
-    whole = {"apiVersion": "v1", "kind": "Config"}
-    for section in ("clusters", "contexts"):
-        whole[section] = [entry for config in configs for entry in config[section]]
-    whole["users"] = []
-    for config in configs:  # each has a user of the same name
-        name = config["contexts"][0]["name"]
-        config["contexts"][0]["context"]["user"] = name
-        whole["users"].append({**config["users"][0], "name": name})
-    return yaml.safe_dump(whole)
+    path = tmp_path_factory.mktemp("credential") / "kubeconfig"
+    return shipped_roles(list(clusters.values()), ["shop"], path).read_text()
 
 
 @dataclass
