@@ -40,6 +40,7 @@ def test_the_module_alone(shop, seed, tell):
     if code == 0:  # it had said all by then, and only its end was cut off
         ticket.assert_done()
     else:
+        assert code == 2, said
         assert "the module ended before it could say how far it came (exit code 137" in said, said
         assert "it resumes run" in said, said
     conclude(ticket, tell, f"killed after {moment:.1f} s")

@@ -58,7 +58,7 @@ def assert_restarted_once(namespace, result, names=tuple(NAMES)):
 
 
 def asked(namespace):
-    """How often each verb was asked for on the Deployments of a namespace; not on its pods, which are looked at where it is slow."""
+    """How often each verb was asked for on a namespace's Deployments; not on pods, which are looked at where it is slow."""
     return Counter(
         event["verb"]
         for event in namespace.cluster.requests(USER_AGENT)
