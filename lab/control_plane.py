@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The processes and files of one cluster: how it starts, stops and restarts."""
 
+import contextlib
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from lab.errors import LabError
 from lab.lock import locked
 from lab.node import COMPONENTS as NODE, Node
 from lab.poll import wait_until
-from lab.ports import free_ports
+from lab.ports import held_ports
 from lab.process import Process
 
 _COMPONENTS = (*components.CONTROL_PLANE, *components.CONTROLLERS)
@@ -77,9 +78,9 @@ class ControlPlane:
 
     def up(self, node_count, zones, controllers):
         """Start what does not run yet, and return when pods can be scheduled."""
-        with locked(self._lock) as lock:
+        with locked(self._lock) as lock, contextlib.ExitStack() as until_ready:
             if not self.exists:
-                self._found(controllers)
+                self._found(controllers, until_ready.enter_context(held_ports(components.PORTS)))
             if self.controllers != controllers:
                 raise LabError(
                     f'Cluster "{self.name}" runs {"with" if self.controllers else "without"} '
@@ -133,10 +134,9 @@ class ControlPlane:
         """The Process of one component."""
         return Process(self.directory / "run" / component, self.directory / "logs" / f"{component}.log")
 
-    def _found(self, controllers):
+    def _found(self, controllers, ports):
         shutil.rmtree(self.directory, ignore_errors=True)  # what a killed `up` left
         self.directory.mkdir(parents=True)
-        ports = free_ports(components.PORTS)
         server = f"https://127.0.0.1:{ports['kube-apiserver']}"
         components.prepare(self.directory, self.authority, self.context, server)
         # Last, for from here on the cluster exists.

@@ -17,7 +17,7 @@ from lab.apps import image
 from lab.binary import build
 from lab.errors import LabError
 from lab.poll import wait_until
-from lab.ports import free_ports
+from lab.ports import held_ports
 
 # The order of starting: each needs those before it.
 COMPONENTS = ("node-mounts", "containerd", "kubelet", "kube-proxy")
@@ -95,22 +95,23 @@ class Node:
             raise LabError(
                 f"A real node needs {', '.join(lacking)}; as root on Debian: apt-get install {' '.join(PACKAGES)}"
             )
-        if not self.exists:
-            self._found(name)
-        if self.name != name:
-            raise LabError(
-                f'The real node of cluster "{self.cluster.name}" is called "{self.name}"; take it down first.'
-            )
-        archive = image.build()
-        try:
-            self._hold(lock)
-        except LabError:
-            self.remove()  # nothing was started, and the plan may be old when it is
-            raise
-        for component in COMPONENTS:
-            self.start_component(component, lock)
-        runtime.import_images(self._inside, archive)
-        self.cluster.wait_for(self._ready, f'node "{name}" to be ready', (*COMPONENTS, "kube-apiserver"))
+        with contextlib.ExitStack() as until_ready:
+            if not self.exists:
+                self._found(name, until_ready.enter_context(held_ports(kubelet.PORTS)))
+            if self.name != name:
+                raise LabError(
+                    f'The real node of cluster "{self.cluster.name}" is called "{self.name}"; take it down first.'
+                )
+            archive = image.build()
+            try:
+                self._hold(lock)
+            except LabError:
+                self.remove()  # nothing was started, and the plan may be old when it is
+                raise
+            for component in COMPONENTS:
+                self.start_component(component, lock)
+            runtime.import_images(self._inside, archive)
+            self.cluster.wait_for(self._ready, f'node "{name}" to be ready', (*COMPONENTS, "kube-apiserver"))
 
     def start_component(self, component, lock):
         """Start one of COMPONENTS unless it runs; returns when those after it can be started."""
@@ -142,10 +143,10 @@ class Node:
                 os.rmdir(place)
         shutil.rmtree(self.directory)
 
-    def _found(self, name):
+    def _found(self, name, ports):
         shutil.rmtree(self.directory, ignore_errors=True)  # what a killed start left
         self.directory.mkdir(parents=True)
-        state = {"name": name, "ports": free_ports(kubelet.PORTS), **network.plan(self.directory)}
+        state = {"name": name, "ports": ports, **network.plan(self.directory)}
         runtime.prepare(self.directory, state)
         kubelet.prepare(self.directory, state, self.cluster)
         own = self.directory / "places"

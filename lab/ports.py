@@ -11,15 +11,23 @@ import socket
 _RANGE = range(20000, 32000)
 
 
-def free_ports(names):
-    """A free loopback port for each name."""
+@contextlib.contextmanager
+def held_ports(names):
+    """Yield a free loopback port for each name; nobody else can choose one of them in here.
+
+    A server that sets SO_REUSEADDR, as every Go program does, can listen on its port
+    meanwhile: so they are held until the servers listen, and no two clusters that are
+    founded at the same time can meet.
+    """
     with contextlib.ExitStack() as stack:
         ports = {}
         while len(ports) < len(names):
-            probe = stack.enter_context(socket.socket())
+            holder = stack.enter_context(socket.socket())
             try:
-                probe.bind(("127.0.0.1", random.choice(_RANGE)))
+                holder.bind(("127.0.0.1", random.choice(_RANGE)))
             except OSError:
                 continue
-            ports[names[len(ports)]] = probe.getsockname()[1]
-        return ports
+            # Only now: to bind with it would share a port that another one holds.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ports[names[len(ports)]] = holder.getsockname()[1]
+        yield ports
