@@ -32,27 +32,37 @@ lab-down: $(READY) ## stop the lab
 demo: $(READY) ## restart a sample shop on two clusters, break it, repair it, resume
 	@$(BIN)/python -m lab.demo
 
-.PHONY: test unit sanity lint docs integration system soak
-test: unit lint docs sanity integration system ## everything a change must pass
+.PHONY: test unit sanity lint docs site integration system matrix soak
+test: unit lint docs site sanity integration system ## everything a change must pass
 unit: $(READY) ## unit tests
 	$(BIN)/pytest --numprocesses 2 -o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 sanity: $(READY) ## ansible-test sanity
 	$(BIN)/python -m tools.ansible_test sanity
 # Not the user's: collections in it would come before this checkout.
 lint docs: export ANSIBLE_HOME := $(CURDIR)/build/ansible-home
-lint: $(READY) ## yamllint; ansible-lint, production profile; changelog fragments
+lint: $(READY) ## ruff; mypy; yamllint; ansible-lint, production profile; changelog fragments
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy lab tools benchmarks
+	$(BIN)/mypy -p ansible_collections.restartx.core.plugins
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint
 	$(BIN)/antsibull-changelog lint
 docs: $(READY) ## check the documentation of the collection and its plugins
 	$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+site: $(READY) ## the documentation as a site, with every link checked: build/site/index.html
+	$(BIN)/python -m tools.site
 integration: $(READY) ## integration targets, on a lab of their own
 	$(BIN)/python -m tools.integration
 system: $(READY) ## system tests, on labs of their own
-	$(BIN)/pytest tests/system
+	$(BIN)/pytest --numprocesses 2 tests/system
+matrix: $(READY) ## the first steps with each version of ansible-core and Python that is found
+	$(BIN)/pytest --numprocesses 2 tests/system/test_matrix.py -m "matrix or not matrix"
 soak: $(READY) ## kills and faults at random moments of restarts, for an hour
 	$(BIN)/pytest tests/soak --kills 100 --faults 100 --minutes 57
 
-.PHONY: bench
+.PHONY: bench picture
 bench: $(READY) ## what a restart costs, beside other ways to do it: half an hour, written to docs/benchmark.md
 	$(BIN)/python -m benchmarks
+picture: $(READY) ## docs/images/progress.svg, the terminal of a restart in the lab: two minutes
+	$(BIN)/python -m tools.picture

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from benchmarks import ROOT, course, machine, page
-from benchmarks.figures import goals
+from benchmarks.figures import goals, goals_of_many, goals_of_short
 from lab import Lab, LabError
 
 PAGE = ROOT / "docs" / "benchmark.md"
@@ -28,9 +28,11 @@ def main(arguments: list[str]) -> None:
     facts = machine.facts(load=os.getloadavg()[0])
     with tempfile.TemporaryDirectory() as folder, Lab(f"{folder}/lab", owned=True) as lab:
         sizes = [course.small(lab, scale), *(course.large(lab, scale, *size) for size in scale.large)]
+        many = course.fleet(lab, scale)
+        short = course.short(lab, scale.short)
         # The goals are for many Deployments: with few, the start of the command is most of it.
-        judged = [] if options.quick else goals(sizes)
-        told = page.figures(facts, [*sizes, course.fleet(lab, scale)], judged)
+        judged = [] if options.quick else [*goals(sizes), *goals_of_many(many, scale.clusters), *goals_of_short(short)]
+        told = page.figures(facts, [*sizes, many, short], judged)
     print(told)
     if not options.quick:
         PAGE.write_text(page.placed(PAGE.read_text(), told))

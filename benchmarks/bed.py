@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import yaml
-
 from house import Namespace, workload
+
 from lab import Cluster
 from lab.nodes import ALLOCATABLE
 from lab.poll import wait_until
@@ -18,7 +18,7 @@ from tools.shipped_role import shipped_role
 
 NAMESPACE = "bench"
 SELECTOR = "bench=yes"
-PATIENCE = 900  # seconds until thousands of Deployments are up
+MAX_WAIT = 900  # seconds until thousands of Deployments are up
 QUIET = 0.3  # cores that all processes of a cluster use at most when nothing is going on
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -57,9 +57,9 @@ class Bed:
 
     def settle(self) -> None:
         """Wait until every rollout is done, every old pod is gone, and the cluster has nothing left to do."""
-        wait_until(self._rolled_out, "all Deployments to be rolled out", timeout=PATIENCE, interval=1)
-        wait_until(self._no_pod_ends, "the old pods to be gone", timeout=PATIENCE, interval=1)
-        wait_until(self._quiet, "the cluster to have nothing left to do", timeout=PATIENCE)
+        wait_until(self._rolled_out, "all Deployments to be rolled out", timeout=MAX_WAIT, interval=1)
+        wait_until(self._no_pod_ends, "the old pods to be gone", timeout=MAX_WAIT, interval=1)
+        wait_until(self._quiet, "the cluster to have nothing left to do", timeout=MAX_WAIT)
 
     def _rolled_out(self) -> bool:
         return all(map(_at_rest, self._namespace.list("deployments")))

@@ -9,12 +9,31 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import yaml
+
 from benchmarks import ways
 from benchmarks.bed import Bed, nodes_for
-from benchmarks.figures import FLOOR, KUBECTL, KUBERNETES_CORE, MODULE, RESTARTX, Size, Taken, extrapolated, median
+from benchmarks.figures import (
+    CHECK,
+    FLOOR,
+    KUBECTL,
+    KUBERNETES_CORE,
+    MODULE,
+    ONE,
+    PING,
+    PROD,
+    RESTARTX,
+    SILENT,
+    Size,
+    Taken,
+    extrapolated,
+    median,
+)
 from benchmarks.measure import measure
 from benchmarks.ways import Way
 from lab import Lab
+from lab.demo import shop
+from tools.shipped_role import shipped_roles
 
 
 @dataclass(frozen=True)
@@ -23,7 +42,7 @@ class Scale:
 
     `small` Deployments of two pods are restarted in all ways, kubernetes.core on a `sample` of them; `large` is
     (Deployments, most rounds) for those of one pod that only restartx and the floor restart; `clusters` and `each` are
-    their number and the Deployments on each.
+    their number and the Deployments on each. `short` is how often commands with little to do are measured.
     """
 
     rounds: int = 3
@@ -32,9 +51,10 @@ class Scale:
     large: tuple[tuple[int, int], ...] = ((1000, 3), (3000, 1))
     clusters: int = 12
     each: int = 20
+    short: int = 7
 
 
-QUICK = Scale(rounds=1, small=20, sample=2, large=((40, 1),), clusters=2, each=5)
+QUICK = Scale(rounds=1, small=8, sample=2, large=((12, 1),), clusters=2, each=3, short=1)
 
 
 def small(lab: Lab, scale: Scale) -> Size:
@@ -45,12 +65,13 @@ def small(lab: Lab, scale: Scale) -> Size:
         "first": partial(ways.kubernetes_core, bed, 1, lab.directory),
         "sample": partial(ways.kubernetes_core, bed, scale.sample, lab.directory),
         RESTARTX: partial(ways.ad_hoc, bed),
+        SILENT: partial(ways.ad_hoc, bed, progress=False),
         FLOOR: partial(ways.floors, [bed]),
     }
     taken = _interleaved(every, scale.rounds, [bed]) | _interleaved({MODULE: partial(ways.module, bed)}, 1, [bed])
     taken[KUBERNETES_CORE] = extrapolated(taken["first"], taken["sample"], scale.sample, scale.small)
     lab.down()
-    order = (KUBECTL, KUBERNETES_CORE, RESTARTX, MODULE, FLOOR)
+    order = (KUBECTL, KUBERNETES_CORE, RESTARTX, SILENT, MODULE, FLOOR)
     return Size(f"{scale.small:,} Deployments of 2 pods", scale.small, scale.rounds, {way: taken[way] for way in order})
 
 
@@ -73,12 +94,32 @@ def fleet(lab: Lab, scale: Scale) -> Size:
     every = {
         KUBECTL: partial(ways.kubectl, beds),
         RESTARTX: partial(ways.fleet, beds, lab.directory),
+        PROD: partial(ways.prod, beds, lab.directory),
         FLOOR: partial(ways.floors, beds),
     }
     taken = _interleaved(every, scale.rounds, beds)
     lab.down()
     title = f"{scale.clusters} clusters at once, {scale.each} Deployments of 2 pods on each"
     return Size(title, scale.clusters * scale.each, scale.rounds, taken)
+
+
+def short(lab: Lab, rounds: int) -> Size:
+    """Commands with little to do: a ping, the restart of one Deployment, and a check of the sample plan on two clusters."""
+    clusters = lab.up(["bench", "second"])
+    kubeconfig = shipped_roles(clusters, list(shop.NAMESPACES), lab.directory / "shop.kubeconfig")
+    for cluster in clusters:
+        cluster.apply(yaml.safe_dump_all(shop.objects()))
+    beds = [Bed(cluster, 1, 2) for cluster in clusters]
+    names = [cluster.name for cluster in clusters]
+    every = {
+        PING: partial(ways.ping, beds[0]),
+        ONE: partial(ways.one, beds[0]),
+        FLOOR: partial(ways.floors, beds[:1]),
+        CHECK: partial(ways.check, kubeconfig, names, lab.directory),
+    }
+    taken = _interleaved(every, rounds, beds)
+    lab.down()
+    return Size("Commands with little to do, on 2 clusters", 1, rounds, taken)
 
 
 def _bed(lab: Lab, count: int, replicas: int) -> Bed:

@@ -7,17 +7,26 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 KUBECTL = "kubectl"
 KUBERNETES_CORE = "kubernetes.core"
 RESTARTX = "restartx"
+SILENT = "restartx, without progress"
 MODULE = "restartx, the module alone"
+PROD = "restart_prod"
 FLOOR = "floor"
+PING = "ansible -m ping"
+ONE = "restartx, one Deployment"
+CHECK = "restart_prod --check"
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a way took: seconds, requests, seconds of CPU, bytes; `own` seconds by its own account, if it has one."""
+    """What a way took: seconds, requests, seconds of CPU, bytes; `own` seconds by its own account, if it has one.
+
+    Of ONE, `own` is only the rollout: from the moment before the patch is sent to the end.
+    """
 
     wall: float
     requests: float
@@ -48,7 +57,8 @@ class Goal:
 def median(rounds: Sequence[Taken]) -> Taken:
     """The median of each figure by itself."""
     columns = zip(*map(astuple, rounds))
-    return Taken(*(None if None in column else statistics.median(column) for column in columns))
+    middle: list[Any] = [None if None in column else statistics.median(column) for column in columns]
+    return Taken(*middle)
 
 
 def extrapolated(first: Taken, sample: Taken, size: int, count: int) -> Taken:
@@ -75,7 +85,7 @@ def goals(sizes: Sequence[Size]) -> list[Goal]:
     us, others = small.taken[RESTARTX], small.taken
     found = []
     for size in sizes:
-        ratio = size.taken[RESTARTX].own / size.taken[FLOOR].own
+        ratio = _own(size.taken[RESTARTX]) / _own(size.taken[FLOOR])
         words = f"{size.title}: the module's own duration is at most 1.1 times the floor"
         found.append(Goal(words, f"{ratio:.2f} times", ratio <= 1.1))
     faster = others[KUBECTL].wall / us.wall
@@ -86,6 +96,36 @@ def goals(sizes: Sequence[Size]) -> list[Goal]:
         more = size.taken[RESTARTX].requests - size.count
         words = f"{size.title}: at most 10 requests more than workloads"
         found.append(Goal(words, f"{more:.0f} more", more <= 10))
+    shown = _own(us) / _own(others[SILENT])
+    found.append(Goal("showing the progress takes at most 1.02 times as long", f"{shown:.2f} times", shown <= 1.02))
     grown = growth(small, large) / 1000
     found.append(Goal("the memory grows by less than 100 kB a workload", f"{grown:.0f} kB", grown < 100))
     return found
+
+
+def _own(taken: Taken) -> float:
+    if taken.own is None:
+        raise ValueError("a way that is judged by its own account has none")
+    return taken.own
+
+
+def goals_of_many(many: Size, clusters: int) -> list[Goal]:
+    """The goals of restart_prod on `clusters` clusters at once, beside kubectl on one after the other."""
+    us, kubectl = many.taken[PROD], many.taken[KUBECTL]
+    each, longer = us.cpu / clusters, us.wall / kubectl.wall
+    return [
+        Goal(f"{many.title}: restart_prod uses at most 2 s of CPU a cluster", f"{each:.1f} s", each <= 2),
+        Goal(f"{many.title}: it takes at most 1.3 times kubectl's time", f"{longer:.2f} times", longer <= 1.3),
+    ]
+
+
+def goals_of_short(short: Size) -> list[Goal]:
+    """The goals of commands that have little to do."""
+    ping, one, check = (short.taken[way] for way in (PING, ONE, CHECK))
+    beyond = one.wall - _own(one) - ping.wall
+    words = "a restart of one Deployment takes at most 0.4 s more than a ping, without its rollout"
+    fast = "restart_prod --check of the sample plan on 2 clusters takes less than 3 s"
+    return [
+        Goal(words, f"{abs(beyond):.2f} s {'more' if beyond > 0 else 'less'}", beyond <= 0.4),
+        Goal(fast, f"{check.wall:.2f} s", check.wall < 3),
+    ]

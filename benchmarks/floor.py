@@ -20,14 +20,14 @@ from urllib.parse import quote, urlsplit
 
 CONNECTIONS = 8  # as many as restartx has
 USER_AGENT = "floor/1"
-PATIENCE = 300  # seconds without a Deployment that is done
+MAX_WAIT = 300  # seconds without a Deployment that is done
 
 
 class Floor:
     """One restart of all that a selector selects; `run` may be called once."""
 
     def __init__(self, server: str, authority: str, token: str, namespace: str, selector: str):
-        self._address = urlsplit(server)
+        self._address = urlsplit(server).netloc  # host and port
         self._tls = ssl.create_default_context(cafile=authority)
         self._headers = {"Authorization": f"Bearer {token}", "User-Agent": USER_AGENT}
         self._path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
@@ -48,14 +48,13 @@ class Floor:
             list(pool.map(self._restart, sorted(self._waiting)))
         with self._turn:
             while self._waiting:
-                if not self._turn.wait(PATIENCE):
+                if not self._turn.wait(MAX_WAIT):
                     sys.exit(f"{len(self._waiting)} are not rolled out, and nothing happens any more")
         return time.monotonic() - began
 
     def _ask(self, method: str, path: str, body: dict | None = None) -> http.client.HTTPResponse:
         if not hasattr(self._own, "connection"):
-            address = self._address.hostname, self._address.port
-            self._own.connection = http.client.HTTPSConnection(*address, context=self._tls)
+            self._own.connection = http.client.HTTPSConnection(self._address, context=self._tls)
         kind = {"Content-Type": "application/strategic-merge-patch+json"} if body else {}
         data = json.dumps(body).encode() if body else None
         self._own.connection.request(method, path, data, {**self._headers, **kind})
@@ -65,7 +64,7 @@ class Floor:
         return answer
 
     def _restart(self, name: str) -> None:
-        at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}
         answer = self._ask("PATCH", f"{self._path}/{name}", {"spec": {"template": template}})
         generation = json.loads(answer.read())["metadata"]["generation"]

@@ -20,10 +20,10 @@ from tools.peers import VERSION, collections
 def facts(load: float) -> dict[str, str]:
     """Facts by name; `load` is the load average before anything began, which should be next to nothing."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    memory = int(re.search(r"^MemTotal: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)[1])
+    memory = int(next(re.finditer(r"^MemTotal: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE))[1])
     manifest = collections() / "ansible_collections" / "kubernetes" / "core" / "MANIFEST.json"
     peer = json.loads(manifest.read_text())["collection_info"]["version"]
-    kubectl = [build(), "kubectl", "version", "--client", "--output=json"]
+    kubectl: list[str | Path] = [build(), "kubectl", "version", "--client", "--output=json"]
     version = json.loads(subprocess.run(kubectl, check=True, capture_output=True).stdout)
     return {
         "date": datetime.date.today().isoformat(),

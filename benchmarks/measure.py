@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from house import now
+
 from benchmarks import ROOT
 from benchmarks.bed import Bed
 from benchmarks.figures import Taken
 from benchmarks.ways import Way
-from house import now
 from lab import LabError
 
 _METER = Path(__file__).with_name("meter.py")

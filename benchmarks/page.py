@@ -31,13 +31,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
 
 
-def placed(page: str, content: str) -> str:
+def placed(page: str, content: str, begin: str = BEGIN, end: str = END) -> str:
     """The page with this content in the place of the old, between the two marks. Raises ValueError without them."""
-    before, _mark, rest = page.partition(BEGIN)
-    _old, mark, after = rest.partition(END)
+    before, _mark, rest = page.partition(begin)
+    _old, mark, after = rest.partition(end)
     if not mark:
-        raise ValueError(f"the page has no place for figures: it needs {BEGIN} and, below, {END}")
-    return f"{before}{BEGIN}\n\n{content}\n{END}{after}"
+        raise ValueError(f"the page has no place for figures: it needs {begin} and, below, {end}")
+    return f"{before}{begin}\n\n{content}\n{end}{after}"
 
 
 def _row(way: str, taken: Taken) -> tuple[str, ...]:

@@ -9,15 +9,16 @@ import json
 import re
 import shlex
 import sys
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from house import MODULES, USER_AGENT, environment
 
 from benchmarks import ROOT, floor
 from benchmarks.bed import NAMESPACE, SELECTOR, Bed
-from house import MODULES, USER_AGENT, environment
 from lab.binary import build
 from tools.peers import collections
 
@@ -45,7 +46,7 @@ def kubectl(beds: Sequence[Bed]) -> Way:
     lines = []
     for bed in beds:
         cache = bed.cluster.directory / "kubectl"
-        program = [build(), "kubectl", f"--kubeconfig={bed.kubeconfig}", f"--cache-dir={cache}"]
+        program: list[str | Path] = [build(), "kubectl", f"--kubeconfig={bed.kubeconfig}", f"--cache-dir={cache}"]
         for verb in ("restart", "status"):
             words = [*program, "rollout", verb, "deployment", f"--namespace={NAMESPACE}", f"--selector={SELECTOR}"]
             lines.append(shlex.join(map(str, words)))
@@ -54,7 +55,7 @@ def kubectl(beds: Sequence[Bed]) -> Way:
 
 def kubernetes_core(bed: Bed, sample: int, folder: Path) -> Way:
     """A playbook that patches the first `sample` Deployments, one after the other, and waits for each."""
-    at = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     options = {
         "state": "patched",
         "api_version": "apps/v1",
@@ -71,28 +72,79 @@ def kubernetes_core(bed: Bed, sample: int, folder: Path) -> Way:
     return Way(command, environment(bed.kubeconfig, ANSIBLE_COLLECTIONS_PATH=found), "OpenAPI-Generator/")
 
 
-def ad_hoc(bed: Bed) -> Way:
-    """restartx, as the README says it is typed."""
+def ad_hoc(bed: Bed, progress: bool = True) -> Way:
+    """restartx, as the README says it is typed; in a checkout it shows its progress."""
     options = f"namespace={NAMESPACE} label_selectors={SELECTOR}"
-    command = [_PROGRAMS / "ansible", "localhost", "-m", "restartx.k8s_rollout_restart", "-a", options]
-    return Way(command, environment(bed.kubeconfig), USER_AGENT, own=_duration)
+    command: list[str | Path] = [
+        _PROGRAMS / "ansible",
+        "localhost",
+        "-m",
+        "restartx.k8s_rollout_restart",
+        "-a",
+        options,
+    ]
+    # The table has no duration; minimal prints the whole result.
+    plugins = {"ANSIBLE_LOAD_CALLBACK_PLUGINS": str(progress), "ANSIBLE_STDOUT_CALLBACK": "minimal"}
+    env = environment(bed.kubeconfig, **plugins)
+    return Way(command, env, USER_AGENT, own=_duration)
+
+
+def ping(bed: Bed) -> Way:
+    """What every ad-hoc command of Ansible takes at least: a module that does nothing."""
+    return Way([_PROGRAMS / "ansible", "localhost", "-m", "ping"], environment(bed.kubeconfig), USER_AGENT)
+
+
+def one(bed: Bed) -> Way:
+    """restartx on a single Deployment, as it is typed when it is urgent. Its own account is that of the rollout."""
+    options = f"namespace={NAMESPACE} name={bed.names[0]}"
+    command: list[str | Path] = [
+        _PROGRAMS / "ansible",
+        "localhost",
+        "-m",
+        "restartx.k8s_rollout_restart",
+        "-a",
+        options,
+    ]
+    # The table has no duration; minimal prints the whole result.
+    return Way(command, environment(bed.kubeconfig, ANSIBLE_STDOUT_CALLBACK="minimal"), USER_AGENT, own=_rollout)
 
 
 def module(bed: Bed) -> Way:
     """The module of restartx alone, without Ansible around it."""
     arguments = {"ANSIBLE_MODULE_ARGS": {"namespace": [NAMESPACE], "label_selectors": [SELECTOR]}}
-    command = [sys.executable, MODULES / "k8s_rollout_restart.py"]
+    command: list[str | Path] = [sys.executable, MODULES / "k8s_rollout_restart.py"]
     return Way(command, environment(bed.kubeconfig), USER_AGENT, json.dumps(arguments), _duration)
 
 
 def fleet(beds: Sequence[Bed], folder: Path) -> Way:
-    """restartx on all clusters at once, by one playbook."""
+    """The module of restartx on all clusters at once, by one task of a playbook."""
     hosts = {bed.cluster.name: {"kubeconfig": str(bed.kubeconfig)} for bed in beds}
     (folder / "fleet.json").write_text(json.dumps({"all": {"hosts": hosts}}))
     options = {"kubeconfig": "{{ kubeconfig }}", "namespace": NAMESPACE, "label_selectors": SELECTOR}
     command = _playbook(folder / "fleet.yml", {"name": "Restart", _MODULE: options}, "all")
     command += ["--inventory", folder / "fleet.json", "--forks", str(len(beds))]
     return Way(command, environment(folder / "none"), USER_AGENT)
+
+
+def prod(beds: Sequence[Bed], folder: Path) -> Way:
+    """restart_prod on all clusters at once: a plan, its journal and lock, a check of all clusters and a summary."""
+    hosts = {bed.cluster.name: {"restartx_kubeconfig": str(bed.kubeconfig), "restartx_context": ""} for bed in beds}
+    entry = {"id": "all", "label_selectors": [SELECTOR]}
+    plan = {"version": 1, "name": "bench", "defaults": {"namespace": NAMESPACE}, "workloads": [entry]}
+    groups = {"clusters": {"hosts": hosts, "vars": {"restart_plan": plan}}}
+    (folder / "prod.yml").write_text(yaml.safe_dump(groups))
+    command: list[str | Path] = [_PROGRAMS / "ansible-playbook", "restart_prod.yml", "--inventory", folder / "prod.yml"]
+    command += ["--forks", str(len(beds)), "-e", f"ticket=BENCH-{uuid.uuid4()}", "-e", "reason=benchmark"]
+    return Way(command, environment(folder / "none"), USER_AGENT)
+
+
+def check(kubeconfig: Path, clusters: Sequence[str], folder: Path) -> Way:
+    """restart_prod --check with the sample plan, on clusters with the shop of the demo. The contexts have their names."""
+    settings = yaml.safe_load((ROOT / "inventory" / "group_vars" / "clusters.yml").read_text())
+    hosts = {name: {"restartx_kubeconfig": str(kubeconfig)} for name in clusters}
+    (folder / "check.yml").write_text(yaml.safe_dump({"clusters": {"hosts": hosts, "vars": settings}}))
+    command: list[str | Path] = [_PROGRAMS / "ansible-playbook", "restart_prod.yml", "--check"]
+    return Way([*command, "--inventory", folder / "check.yml"], environment(folder / "none"), USER_AGENT)
 
 
 def floors(beds: Sequence[Bed]) -> Way:
@@ -114,8 +166,13 @@ def _playbook(path: Path, task: dict, hosts: str) -> list[str | Path]:
 def _duration(printed: str) -> float:
     """The module's own duration: in YAML as ad-hoc commands print it, or in the JSON of the module alone."""
     if printed.lstrip().startswith("{"):
-        return json.loads(printed)["duration"]
-    return float(re.search(r"^    duration: ([0-9.]+)$", printed, re.MULTILINE)[1])
+        return float(json.loads(printed)["duration"])
+    return float(next(re.finditer(r"^    duration: ([0-9.]+)$", printed, re.MULTILINE))[1])
+
+
+def _rollout(printed: str) -> float:
+    """The duration of the only rollout in the results, in YAML as ad-hoc commands print it."""
+    return float(next(re.finditer(r"^        duration: ([0-9.]+)$", printed, re.MULTILINE))[1])
 
 
 def _seconds(printed: str) -> float:

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The one binary of all components: built once from pinned modules, then kept in a cache."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import time
@@ -29,7 +31,7 @@ _FLAGS = ["-trimpath", "-buildvcs=false", "-ldflags", _LINK]
 
 
 @functools.cache
-def build():
+def build() -> Path:
     """Path of the binary; builds it first where the cache has none for this source.
 
     Building takes minutes, and says on stderr every few seconds how far it is. Raises
@@ -43,14 +45,14 @@ def build():
     return binary
 
 
-def _fingerprint():
+def _fingerprint() -> str:
     digest = hashlib.sha256(repr(_FLAGS).encode())
     for name in ("go.mod", "go.sum", "main.go"):
         digest.update((_SOURCE / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _build(binary):
+def _build(binary: Path) -> None:
     tool = go.toolchain()
     go.say("downloading the Kubernetes modules (once)")
     total = sum(not line.startswith("go: ") for line in go.stream([tool, "list", "-deps", "."], _SOURCE))
@@ -67,5 +69,6 @@ def _build(binary):
     go.say(f"Kubernetes {_VERSION} is built, after {_elapsed(started)}")
 
 
-def _elapsed(started):
-    return "%d:%02d" % divmod(time.monotonic() - started, 60)
+def _elapsed(started: float) -> str:
+    minutes, seconds = divmod(int(time.monotonic() - started), 60)
+    return f"{minutes}:{seconds:02}"

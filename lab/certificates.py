@@ -2,9 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keys and certificates of one cluster, all signed by its own authority."""
 
+from __future__ import annotations
+
 import datetime
 import ipaddress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +21,7 @@ _DAY = datetime.timedelta(days=1)
 class Authority:
     """A certificate authority that lives in a folder, with everything it has signed."""
 
-    def __init__(self, directory):
+    def __init__(self, directory: str | Path):
         """Take up the authority of `directory`, or found one there."""
         self.directory = Path(directory)
         self.certificate_path = self.directory / "ca.crt"
@@ -31,10 +35,18 @@ class Authority:
             )
             _write_key(key_path, key)
             self.certificate_path.write_bytes(_pem(builder.sign(key, hashes.SHA256())))
-        self._key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+        loaded = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+        self._key = cast(ec.EllipticCurvePrivateKey, loaded)
         self._certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
 
-    def issue(self, file_name, user, groups=(), hosts=(), expired=False):
+    def issue(
+        self,
+        file_name: str,
+        user: str,
+        groups: Iterable[str] = (),
+        hosts: Sequence[str] = (),
+        expired: bool = False,
+    ) -> tuple[Path, Path]:
         """Sign a certificate for `user` of `groups`, as Kubernetes reads them from the subject.
 
         `hosts` are the names and addresses of a server certificate; without any it is a
@@ -57,7 +69,7 @@ class Authority:
         certificate_path.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
         return certificate_path, key_path
 
-    def service_account_key(self):
+    def service_account_key(self) -> Path:
         """Path of the RSA key that signs service account tokens; made on first use."""
         path = self.directory / "service-account.key"
         if not path.exists():
@@ -65,20 +77,22 @@ class Authority:
         return path
 
 
-def _name(user, groups=()):
+def _name(user: str, groups: Iterable[str] = ()) -> x509.Name:
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
     return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, user)])
 
 
-def _host(host):
+def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
 
 
-def _builder(subject, issuer, public_key, validity):
-    now = datetime.datetime.now(datetime.timezone.utc)
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, validity: datetime.timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.datetime.now(datetime.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -90,11 +104,11 @@ def _builder(subject, issuer, public_key, validity):
     )
 
 
-def _pem(certificate):
+def _pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _write_key(path, key):
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
     path.touch(mode=0o600)
     path.write_bytes(
         key.private_bytes(

@@ -2,13 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """`python -m lab`: the lab for people."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 from lab.apps import image
 from lab.binary import build
+from lab.cluster import Cluster
 from lab.errors import LabError
 from lab.failures import FAILURES
 from lab.lab import NAMES, Lab
@@ -16,9 +20,9 @@ from lab.lab import NAMES, Lab
 DIRECTORY = ".lab"
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     # Whatever follows `kubectl` is for kubectl, options too.
     end = arguments.index("kubectl") + 1 if "kubectl" in arguments else len(arguments)
     options = _parser().parse_args(arguments[:end])
@@ -33,14 +37,16 @@ def main(arguments=None):
     return 0
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lab", description="Real Kubernetes control planes on this machine."
     )
     parser.add_argument("--dir", default=DIRECTORY, help="folder of the lab (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
-    def verb(run, text, *positional, nargs=None):
+    def verb(
+        run: Callable[[Lab, argparse.Namespace], None], text: str, *positional: str, nargs: str | None = None
+    ) -> argparse.ArgumentParser:
         # --dir is understood on both sides of the verb.
         sub = verbs.add_parser(run.__name__.strip("_"), help=text, description=text)
         sub.add_argument("--dir", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -74,7 +80,7 @@ def _parser():
     return parser
 
 
-def _add_zones(parser):
+def _add_zones(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--zones",
         type=lambda text: text.split(","),
@@ -84,14 +90,14 @@ def _add_zones(parser):
     )
 
 
-def _selector(text):
+def _selector(text: str) -> dict[str, str]:
     pairs = [part.split("=", 1) for part in text.split(",")]
     if not all(len(pair) == 2 and all(pair) for pair in pairs):
         raise argparse.ArgumentTypeError(f'"{text}" is not of the form KEY=VALUE,KEY=VALUE')
     return dict(pairs)
 
 
-def _up(lab, options):
+def _up(lab: Lab, options: argparse.Namespace) -> None:
     names = options.names or NAMES
     started = time.monotonic()
     build()
@@ -105,7 +111,7 @@ def _up(lab, options):
     print(f"next: export KUBECONFIG={kubeconfig}    (take it down: python -m lab{where} down)")
 
 
-def _down(lab, options):
+def _down(lab: Lab, options: argparse.Namespace) -> None:
     unknown = set(options.names) - set(lab.names)
     if unknown:
         raise LabError(f"No cluster {', '.join(sorted(unknown))} here; {_what_runs(lab)}.")
@@ -113,7 +119,7 @@ def _down(lab, options):
     print(f"taken down: {', '.join(names) or 'nothing, for nothing ran'}")
 
 
-def _status(lab, _options):
+def _status(lab: Lab, _options: argparse.Namespace) -> None:
     if not lab.names:
         print("no clusters; start some with: python -m lab up")
     for name in lab.names:
@@ -124,11 +130,11 @@ def _status(lab, _options):
             print(f"  {component:24}", f"pid {pid}, up {uptime:.0f} s" if pid else "stopped")
 
 
-def _nodes(lab, options):
+def _nodes(lab: Lab, options: argparse.Namespace) -> None:
     print(*lab.cluster(options.cluster).add_nodes(options.count, options.zones))
 
 
-def _node(lab, options):
+def _node(lab: Lab, options: argparse.Namespace) -> None:
     cluster = lab.cluster(options.cluster)
     if options.stop:
         cluster.stop_node()
@@ -136,39 +142,39 @@ def _node(lab, options):
     print(f"{cluster.start_node(options.name)} is ready; images there: {image.SHOP}")
 
 
-def _fail(lab, options):
+def _fail(lab: Lab, options: argparse.Namespace) -> None:
     lab.cluster(options.cluster).fail(options.selector, options.failure, options.namespace)
     print(f"new pods of {_words(options.selector)} fail with {options.failure}")
 
 
-def _heal(lab, options):
+def _heal(lab: Lab, options: argparse.Namespace) -> None:
     lab.cluster(options.cluster).heal(options.selector)
     what = _words(options.selector) if options.selector else "any labels"
     print(f"new pods of {what} are healthy; those that fail already must be replaced")
 
 
-def _stop(lab, options):
+def _stop(lab: Lab, options: argparse.Namespace) -> None:
     lab.cluster(options.cluster).stop(options.component)
 
 
-def _start(lab, options):
+def _start(lab: Lab, options: argparse.Namespace) -> None:
     lab.cluster(options.cluster).start(options.component)
 
 
-def _kubectl(lab, options):
+def _kubectl(lab: Lab, options: argparse.Namespace) -> None:
     os.environ["KUBECONFIG"] = str(lab.kubeconfig)
     os.execv(lab.binary, [str(lab.binary), "kubectl", *options.kubectl])
 
 
-def _build(lab, _options):
+def _build(lab: Lab, _options: argparse.Namespace) -> None:
     print(lab.binary)
 
 
-def _words(selector):
+def _words(selector: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in selector.items())
 
 
-def _node_words(cluster):
+def _node_words(cluster: Cluster) -> str:
     if not cluster.controllers:
         return "no controllers"
     try:
@@ -177,5 +183,5 @@ def _node_words(cluster):
         return "API server does not answer"
 
 
-def _what_runs(lab):
+def _what_runs(lab: Lab) -> str:
     return f"there is {', '.join(lab.names)}" if lab.names else "nothing runs"

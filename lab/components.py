@@ -2,10 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which programs make a cluster, and how each is called."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from lab import kubeconfig
 from lab.audit import LAB_USER
+from lab.certificates import Authority
 from lab.nodes import FAKE
 from lab.stages import write_stages
+
+if TYPE_CHECKING:
+    from lab.control_plane import ControlPlane
 
 # The order of starting: each needs those before it.
 CONTROL_PLANE = ("etcd", "kube-apiserver")
@@ -13,7 +23,7 @@ CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 # Seconds between SIGTERM and SIGKILL. The controller manager ignores SIGTERM for as
 # long as it cannot reach its API server; API server and etcd wait for their clients.
-PATIENCE = 3
+MAX_WAIT = 3
 
 PORTS = ("etcd", "etcd-peer", "kube-apiserver")
 
@@ -23,7 +33,7 @@ _POD_RANGE = "10.244.0.0/16"
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 # The users the lab's own components speak as, besides the service accounts of kube-system.
-_USERS = {
+_USERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "kube-controller-manager": ("system:kube-controller-manager", ()),
     "kube-scheduler": ("system:kube-scheduler", ()),
     "kwok": ("restartx-lab:kwok", ("system:masters",)),
@@ -54,7 +64,7 @@ rules:
 """
 
 
-def prepare(directory, authority, context, server):
+def prepare(directory: Path, authority: Authority, context: str, server: str) -> None:
     """Write the files that the components of a new cluster at `server` read."""
     authority.service_account_key()
     hosts = ("127.0.0.1", "localhost", "kubernetes.default", _SERVICE_ADDRESS)
@@ -69,12 +79,12 @@ def prepare(directory, authority, context, server):
     write_stages(directory / "stages.yaml")
 
 
-def arguments(component, cluster):
+def arguments(component: str, cluster: ControlPlane) -> list[str]:
     """The command line of a component, without the binary."""
     return [component, *_ARGUMENTS[component](cluster, cluster.directory)]
 
 
-def _etcd(cluster, directory):
+def _etcd(cluster: ControlPlane, directory: Path) -> list[str]:
     client, peer = (f"http://127.0.0.1:{cluster.ports[key]}" for key in ("etcd", "etcd-peer"))
     return [
         f"--data-dir={directory}/etcd",
@@ -87,7 +97,7 @@ def _etcd(cluster, directory):
     ]
 
 
-def _kube_apiserver(cluster, directory):
+def _kube_apiserver(cluster: ControlPlane, directory: Path) -> list[str]:
     pki = cluster.authority.directory
     flags = [
         "--bind-address=127.0.0.1",
@@ -118,7 +128,7 @@ def _kube_apiserver(cluster, directory):
     return flags
 
 
-def _kube_controller_manager(cluster, directory):
+def _kube_controller_manager(cluster: ControlPlane, directory: Path) -> list[str]:
     pki = cluster.authority.directory
     return [
         f"--kubeconfig={directory}/kube-controller-manager.kubeconfig",
@@ -129,11 +139,11 @@ def _kube_controller_manager(cluster, directory):
     ]
 
 
-def _kube_scheduler(cluster, directory):
+def _kube_scheduler(cluster: ControlPlane, directory: Path) -> list[str]:
     return [f"--kubeconfig={directory}/kube-scheduler.kubeconfig", *_CLIENT]
 
 
-def _kwok(cluster, directory):
+def _kwok(cluster: ControlPlane, directory: Path) -> list[str]:
     return [
         f"--kubeconfig={directory}/kwok.kubeconfig",
         f"--config={directory}/stages.yaml",

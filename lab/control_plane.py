@@ -2,11 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The processes and files of one cluster: how it starts, stops and restarts."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO, TypedDict
 
 from lab import components, nodes
 from lab.api import Api, ApiError
@@ -14,7 +18,8 @@ from lab.binary import build
 from lab.certificates import Authority
 from lab.errors import LabError
 from lab.lock import locked
-from lab.node import COMPONENTS as NODE, Node
+from lab.node import COMPONENTS as NODE
+from lab.node import Node
 from lab.poll import wait_until
 from lab.ports import held_ports
 from lab.process import Process
@@ -22,10 +27,17 @@ from lab.process import Process
 _COMPONENTS = (*components.CONTROL_PLANE, *components.CONTROLLERS)
 
 
+class _State(TypedDict):
+    """What was decided when the cluster was founded."""
+
+    controllers: bool
+    ports: dict[str, int]
+
+
 class ControlPlane:
     """The components of a cluster; one folder holds all they need and write."""
 
-    def __init__(self, name, directory, lock, kubeconfig_path):
+    def __init__(self, name: str, directory: str | Path, lock: Path, kubeconfig_path: Path):
         self.name = self.context = name
         self.directory = Path(directory)
         self.kubeconfig = kubeconfig_path
@@ -34,49 +46,50 @@ class ControlPlane:
         self._state_path = self.directory / "state.json"
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """Whether it was started and not taken down since."""
         return self._state_path.exists()
 
     @property
-    def _state(self):
+    def _state(self) -> _State:
         try:
-            return json.loads(self._state_path.read_text())
+            state: _State = json.loads(self._state_path.read_text())
         except FileNotFoundError:
             raise LabError(f'There is no cluster "{self.name}" here; start it with `python -m lab up`.') from None
+        return state
 
     @property
-    def controllers(self):
+    def controllers(self) -> bool:
         """Whether it has controllers, scheduler and nodes."""
         return self._state["controllers"]
 
     @property
-    def ports(self):
+    def ports(self) -> dict[str, int]:
         """The loopback port of each listener, fixed for the cluster's life."""
         return self._state["ports"]
 
     @property
-    def server(self):
+    def server(self) -> str:
         """The URL of its API server."""
         return f"https://127.0.0.1:{self.ports['kube-apiserver']}"
 
     @property
-    def authority(self):
+    def authority(self) -> Authority:
         """The authority that signs its certificates."""
         return Authority(self.directory / "pki")
 
     @property
-    def _api(self):
+    def _api(self) -> Api:
         server = self.server  # first, because it says so if there is no such cluster
         pki = self.authority.directory
         return Api(server, self.authority.certificate_path, pki / "lab.crt", pki / "lab.key")
 
     @property
-    def node(self):
+    def node(self) -> Node:
         """The Node that runs real containers, started or not."""
         return Node(self)
 
-    def up(self, node_count, zones, controllers):
+    def up(self, node_count: int, zones: Sequence[str], controllers: bool) -> None:
         """Start what does not run yet, and return when pods can be scheduled."""
         with locked(self._lock) as lock, contextlib.ExitStack() as until_ready:
             if not self.exists:
@@ -96,24 +109,24 @@ class ControlPlane:
                 nodes.add_nodes(self._api, max(missing, 0), zones)
                 self.wait_for(self._schedules, "its nodes and controllers to be ready", _COMPONENTS)
 
-    def down(self):
+    def down(self) -> None:
         """End its processes and remove its folder."""
         with locked(self._lock):
             try:
                 self.node.remove()
             finally:
-                # Without patience, for nobody will read what they could still write.
+                # At once, because nobody will read what they could still write.
                 processes = map(self.process, _COMPONENTS)
                 with ThreadPoolExecutor() as pool:
-                    list(pool.map(lambda process: process.stop(patience=0), processes))
+                    list(pool.map(lambda process: process.stop(max_wait=0), processes))
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def stop(self, component):
+    def stop(self, component: str) -> None:
         """Stop one component, and return when its process has ended."""
         with locked(self._lock):
-            self._check(component).stop(components.PATIENCE)
+            self._check(component).stop(components.MAX_WAIT)
 
-    def start(self, component):
+    def start(self, component: str) -> None:
         """Start one component again; returns when an API server is ready to serve."""
         with locked(self._lock) as lock:
             self._check(component)
@@ -124,17 +137,17 @@ class ControlPlane:
             if component == "kube-apiserver":
                 self.wait_for(self._serves, "its API server to be ready", components.CONTROL_PLANE)
 
-    def processes(self):
+    def processes(self) -> dict[str, Process]:
         """The components this cluster consists of, as a dict from name to Process."""
         extra = components.CONTROLLERS if self.controllers else ()
         real = NODE if self.node.exists else ()
         return {name: self.process(name) for name in (*components.CONTROL_PLANE, *extra, *real)}
 
-    def process(self, component):
+    def process(self, component: str) -> Process:
         """The Process of one component."""
         return Process(self.directory / "run" / component, self.directory / "logs" / f"{component}.log")
 
-    def _found(self, controllers, ports):
+    def _found(self, controllers: bool, ports: Mapping[str, int]) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)  # what a killed `up` left
         self.directory.mkdir(parents=True)
         server = f"https://127.0.0.1:{ports['kube-apiserver']}"
@@ -144,32 +157,31 @@ class ControlPlane:
         draft.write_text(json.dumps({"controllers": controllers, "ports": ports}))
         draft.rename(self._state_path)
 
-    def _start(self, component, lock):
-        command = [build(), *components.arguments(component, self)]
+    def _start(self, component: str, lock: IO[str]) -> None:
+        command: list[str | Path] = [build(), *components.arguments(component, self)]
         self.process(component).start(command, lock)
 
-    def _check(self, component):
+    def _check(self, component: str) -> Process:
         known = self.processes()
         if component not in known:
             raise LabError(f'Cluster "{self.name}" has no component "{component}"; it has {", ".join(known)}.')
         return known[component]
 
-    def wait_for(self, condition, what, needed):
+    def wait_for(self, condition: Callable[[], bool], what: str, needed: Iterable[str]) -> None:
         """Wait for `condition`, for as long as the components `needed` live."""
 
-        def still_possible():
+        def still_possible() -> bool:
             for name in needed:
                 process = self.process(name)
                 if not process.pid:
                     raise LabError(
-                        f'{name} of cluster "{self.name}" has ended; its log {process.log} '
-                        f"ends with:\n{process.tail()}"
+                        f'{name} of cluster "{self.name}" has ended; its log {process.log} ends with:\n{process.tail()}'
                     )
             return condition()
 
         wait_until(still_possible, f'cluster "{self.name}": {what}', timeout=120)
 
-    def start_node(self, name="real"):
+    def start_node(self, name: str = "real") -> str:
         """Start the machine's one real node, a kubelet with containers, as a node of this cluster.
 
         Returns its name when pods can run there. Raises LabError with what this machine lacks (see
@@ -181,7 +193,7 @@ class ControlPlane:
             self.node.start(name, lock)
         return name
 
-    def stop_node(self):
+    def stop_node(self) -> None:
         """End the real node with all that runs on it; does nothing where there is none."""
         with locked(self._lock):
             name = self.node.name if self.node.exists else None
@@ -189,17 +201,17 @@ class ControlPlane:
             if name and self._serves():
                 nodes.forget(self._api, name)
 
-    def node_is_ready(self, name):
+    def node_is_ready(self, name: str) -> bool:
         """Whether pods can be scheduled onto this node."""
         return nodes.is_ready(self._api, name)
 
-    def _serves(self):
+    def _serves(self) -> bool:
         try:
-            return self._api.request("GET", "/readyz", timeout=2) == "ok"
+            return bool(self._api.request("GET", "/readyz", timeout=2) == "ok")
         except ApiError:
             return False
 
-    def _schedules(self):
+    def _schedules(self) -> bool:
         try:
             self._api.request("GET", "/api/v1/namespaces/default/serviceaccounts/default")
         except ApiError as error:

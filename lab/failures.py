@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Failures on demand: from now on, new pods that match a selector fail."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 
-from lab.api import ApiError
+from lab.api import Api, ApiError, Object
 from lab.errors import LabError
 from lab.poll import wait_until
 
 # What a pod can do; stages.py says how it then looks.
-FAILURES = ("image-pull", "crash-loop", "slow-start", "never-ready", "oom", "fail-later")
+FAILURES = ("image-pull", "crash-loop", "slow-start", "never-ready", "oom", "fail-later", "never-ends", "by-hand")
 
 LABEL = "lab.restartx.io/failure"
 _SELECTOR = "lab.restartx.io/selector"
@@ -24,17 +26,24 @@ _BINDINGS = f"{_GROUP}/mutatingadmissionpolicybindings"
 _TRIAL = "kube-node-lease"
 
 
-def fail(api, selector, failure, namespace=None):
+def fail(
+    api: Api,
+    selector: dict[str, str],
+    failure: str,
+    namespace: str | None = None,
+    annotations: dict[str, str] | None = None,
+) -> None:
     """Let new pods with the labels `selector` (a dict) fail; running ones stay as they are.
 
     Without `namespace` in all of them. Works when it returns. The same selector and
-    namespace again changes the failure.
+    namespace again changes the failure. `annotations` are set on those pods, too, whatever
+    their template says.
     """
     if failure not in FAILURES:
         raise LabError(f'There is no failure "{failure}"; choose one of {", ".join(FAILURES)}.')
     if not selector:
         raise LabError("An empty selector would fail every pod; name at least one label.")
-    policy = _policy(selector, failure, namespace)
+    policy = _policy(selector, failure, namespace, annotations or {})
     name = policy["metadata"]["name"]
     binding = {
         "apiVersion": policy["apiVersion"],
@@ -51,7 +60,7 @@ def fail(api, selector, failure, namespace=None):
     )
 
 
-def heal(api, selector=None):
+def heal(api: Api, selector: dict[str, str] | None = None) -> None:
     """End what `fail` began for `selector`, or for all; works when it returns.
 
     Pods that already fail go on failing: like in life they have to be replaced.
@@ -62,9 +71,9 @@ def heal(api, selector=None):
             _end(api, policy["metadata"]["name"], json.loads(text))
 
 
-def _policy(selector, failure, namespace):
+def _policy(selector: dict[str, str], failure: str, namespace: str | None, annotations: dict[str, str]) -> Object:
     key = json.dumps([selector, namespace], sort_keys=True)
-    constraints = {
+    constraints: Object = {
         "matchPolicy": "Equivalent",
         "objectSelector": {"matchLabels": selector},
         "resourceRules": [
@@ -87,11 +96,8 @@ def _policy(selector, failure, namespace):
             ]
         }
     name = "restartx-lab-" + hashlib.sha256(key.encode()).hexdigest()[:10]
-    expression = (
-        "Object{metadata: Object.metadata{"
-        f'labels: {{"{LABEL}": "{failure}"}}, annotations: {{"{_MARK}{name}": "{failure}"}}'
-        "}}"
-    )
+    marks = json.dumps({**annotations, f"{_MARK}{name}": failure})
+    expression = f'Object{{metadata: Object.metadata{{labels: {{"{LABEL}": "{failure}"}}, annotations: {marks}}}}}'
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingAdmissionPolicy",
@@ -113,7 +119,7 @@ def _policy(selector, failure, namespace):
     }
 
 
-def _tried(api, name, selector):
+def _tried(api: Api, name: str, selector: dict[str, str]) -> bool:
     """Whether policy `name` acts on a pod with these labels now."""
     pod = {
         "apiVersion": "v1",
@@ -125,7 +131,7 @@ def _tried(api, name, selector):
     return _MARK + name in answer["metadata"].get("annotations", {})
 
 
-def _end(api, name, selector):
+def _end(api: Api, name: str, selector: dict[str, str]) -> None:
     for path in (_BINDINGS, _POLICIES):
         try:
             api.request("DELETE", f"{path}/{name}")

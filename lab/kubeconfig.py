@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Kubeconfig files: one entry per cluster, merged under a lock, readable by the owner only."""
 
+from __future__ import annotations
+
 import base64
 import os
 import tempfile
@@ -9,12 +11,13 @@ from pathlib import Path
 
 import yaml
 
+from lab.api import Object
 from lab.lock import locked
 
 _LISTS = ("clusters", "users", "contexts")
 
 
-def entry(name, server, authority, user):
+def entry(name: str, server: str, authority: Path, user: Object) -> Object:
     """A kubeconfig with one cluster, user and context, all called `name`.
 
     `authority` is the path of the CA certificate; `user` is the credential part, as made
@@ -31,17 +34,17 @@ def entry(name, server, authority, user):
     }
 
 
-def certificate_user(certificate, key):
+def certificate_user(certificate: Path, key: Path) -> Object:
     """Credentials of a client certificate; both arguments are paths."""
     return {"client-certificate-data": _data(certificate), "client-key-data": _data(key)}
 
 
-def token_user(token):
+def token_user(token: str) -> Object:
     """Credentials of a bearer token."""
     return {"token": token}
 
 
-def write(path, config):
+def write(path: str | Path, config: Object) -> Path:
     """Write a whole kubeconfig to `path`, mode 0600, all at once."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +55,7 @@ def write(path, config):
     return path
 
 
-def merge(path, config, lock):
+def merge(path: Path, config: Object, lock: Path) -> None:
     """Put the entries of `config` into the file `path`; others of the same name go."""
     with locked(lock):
         merged = _read(path)
@@ -64,27 +67,28 @@ def merge(path, config, lock):
         write(path, merged)
 
 
-def remove(path, name, lock):
+def remove(path: Path, name: str, lock: Path) -> None:
     """Take the entries called `name` out of the file `path`; the last one takes the file along."""
     with locked(lock):
         config = _read(path)
         for key in _LISTS:
             config[key] = [item for item in config[key] if item["name"] != name]
         if not config["contexts"]:
-            Path(path).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             return
         if config["current-context"] == name:
             config["current-context"] = config["contexts"][0]["name"]
         write(path, config)
 
 
-def _read(path):
+def _read(path: Path) -> Object:
     try:
-        return yaml.safe_load(Path(path).read_text())
+        found: Object = yaml.safe_load(path.read_text())
     except FileNotFoundError:
-        empty = {"apiVersion": "v1", "kind": "Config", "current-context": ""}
+        empty: Object = {"apiVersion": "v1", "kind": "Config", "current-context": ""}
         return empty | {key: [] for key in _LISTS}
+    return found
 
 
-def _data(path):
-    return base64.b64encode(Path(path).read_bytes()).decode()
+def _data(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode()

@@ -2,9 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """How kubelet and kube-proxy of a real node are called, and what they read."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import yaml
 
-from lab import kubeconfig, runtime
+from lab import kubeconfig, network, runtime
+from lab.api import Object
+
+if TYPE_CHECKING:
+    from lab.control_plane import ControlPlane
 
 PORTS = ("kube-proxy-health", "kube-proxy-metrics")
 LABEL = "lab.restartx.io/node"  # "real" on a real node, for node selectors
@@ -12,10 +22,18 @@ LABEL = "lab.restartx.io/node"  # "real" on a real node, for node selectors
 _DNS = "10.96.0.10"  # nobody answers there; without any, each pod would get a warning
 
 
-def prepare(directory, state, cluster):
+class State(network.Plan):
+    """What was decided when the node was founded: its name, the port of each of PORTS, and its network."""
+
+    name: str
+    ports: dict[str, int]
+
+
+def prepare(directory: Path, state: State, cluster: ControlPlane) -> None:
     """Write the files that kubelet and kube-proxy of the node read."""
     authority, name = cluster.authority, state["name"]
     serving = authority.issue("kubelet-serving", name, hosts=(state["address"], name))
+    users: Mapping[str, tuple[str, tuple[str, ...]]]
     users = {"kubelet": (f"system:node:{name}", ("system:nodes",)), "kube-proxy": ("system:kube-proxy", ())}
     for component, (user, groups) in users.items():
         credentials = kubeconfig.certificate_user(*authority.issue(component, user, groups))
@@ -31,7 +49,7 @@ def prepare(directory, state, cluster):
         (directory / f"{component}.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
 
-def kubelet_arguments(directory, state):
+def kubelet_arguments(directory: Path, state: State) -> list[str]:
     """The command line of the kubelet, without the binary."""
     return [
         "kubelet",
@@ -45,12 +63,12 @@ def kubelet_arguments(directory, state):
     ]
 
 
-def proxy_arguments(directory):
+def proxy_arguments(directory: Path) -> list[str]:
     """The command line of kube-proxy, without the binary."""
     return ["kube-proxy", f"--config={directory}/kube-proxy.yaml"]
 
 
-def _kubelet(directory, state, authority, serving):
+def _kubelet(directory: Path, state: State, authority: Path, serving: tuple[Path, Path]) -> Object:
     certificate, key = serving
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -85,7 +103,7 @@ def _kubelet(directory, state, authority, serving):
     }
 
 
-def _proxy(directory, state):
+def _proxy(directory: Path, state: State) -> Object:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",

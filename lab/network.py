@@ -2,17 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The network of a real node on this machine: a bridge for its pods, and what was there before."""
 
+from __future__ import annotations
+
 import hashlib
 import ipaddress
 import json
 import os
 import subprocess
 from pathlib import Path
+from typing import TypedDict
 
 from lab.components import SERVICE_RANGE
 from lab.errors import LabError
 
-_POOL = ipaddress.ip_network("10.88.0.0/16")
+_POOL = ipaddress.IPv4Network("10.88.0.0/16")
 _PROXY_TABLE = "kube-proxy"
 _BEFORE = "sysctls.json"
 
@@ -28,7 +31,15 @@ _SYSCTLS = (
 )
 
 
-def plan(directory):
+class Plan(TypedDict):
+    """A bridge, its subnet and the machine's address in it."""
+
+    bridge: str
+    subnet: str
+    address: str
+
+
+def plan(directory: Path) -> Plan:
     """What the network of the node in `directory` will be: bridge, subnet, and the machine's address in it."""
     digest = hashlib.sha256(os.fsencode(directory)).digest()
     subnet = _free_subnet(digest[0])
@@ -40,7 +51,7 @@ def plan(directory):
     }
 
 
-def make(directory, state):
+def make(directory: Path, state: Plan) -> None:
     """Make the bridge with its address, unless it is there."""
     bridge = state["bridge"]
     if _exists(bridge):
@@ -61,7 +72,7 @@ def make(directory, state):
     _run("ip", "route", "add", SERVICE_RANGE, "dev", bridge)
 
 
-def remove(directory, state):
+def remove(directory: Path, state: Plan) -> None:
     """Remove the bridge and kube-proxy's tables, and put the sysctls back; without a bridge nothing else was made."""
     if not _exists(state["bridge"]):
         return
@@ -73,17 +84,17 @@ def remove(directory, state):
     _run("ip", "link", "delete", state["bridge"])
 
 
-def _tables():
+def _tables() -> list[str]:
     """The families in which kube-proxy has its table."""
     lines = _run("nft", "list", "tables").splitlines()
     words = [line.split() for line in lines]
     return [family for _table, family, name in words if name == _PROXY_TABLE]
 
 
-def _free_subnet(first):
+def _free_subnet(first: int) -> ipaddress.IPv4Network:
     """A /24 to which nothing on this machine routes yet; the search begins with number `first`."""
     routes = [route["dst"] for route in json.loads(_run("ip", "-json", "-4", "route") or "[]")]
-    taken = [ipaddress.ip_network(dst, strict=False) for dst in routes if dst != "default"]
+    taken = [ipaddress.IPv4Network(dst, strict=False) for dst in routes if dst != "default"]
     subnets = list(_POOL.subnets(new_prefix=24))
     for subnet in subnets[first:] + subnets[:first]:
         if not any(subnet.overlaps(other) for other in taken):
@@ -91,15 +102,15 @@ def _free_subnet(first):
     raise LabError(f"All of {_POOL} is in use on this machine, so pods can have no addresses.")
 
 
-def _exists(bridge):
+def _exists(bridge: str) -> bool:
     return Path("/sys/class/net", bridge).exists()
 
 
-def _sysctl(name):
+def _sysctl(name: str) -> Path:
     return Path("/proc/sys", name)
 
 
-def _run(*command):
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -6,11 +6,14 @@ Needs root and Debian's packages (see `missing`). The machine has one at a time,
 real nodes share its network.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import shutil
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from lab import kubelet, network, runtime
 from lab.apps import image
@@ -18,6 +21,10 @@ from lab.binary import build
 from lab.errors import LabError
 from lab.poll import wait_until
 from lab.ports import held_ports
+from lab.process import Process
+
+if TYPE_CHECKING:
+    from lab.control_plane import ControlPlane
 
 # The order of starting: each needs those before it.
 COMPONENTS = ("node-mounts", "containerd", "kubelet", "kube-proxy")
@@ -53,7 +60,7 @@ exec sleep infinity
 _PLACES = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
 
 
-def missing():
+def missing() -> list[str]:
     """What this machine lacks for a real node, as words for a person; [] when nothing."""
     lacking = [] if os.geteuid() == 0 else ["root"]
     packages = {package for program, package in _PROGRAMS.items() if not shutil.which(program)}
@@ -65,27 +72,28 @@ def missing():
 class Node:
     """The real node of a cluster, whether it was started or not."""
 
-    def __init__(self, cluster):
+    def __init__(self, cluster: ControlPlane):
         self.cluster = cluster
         self.directory = cluster.directory / "node"
         self._state_path = self.directory / "state.json"
 
     @property
-    def exists(self):
+    def exists(self) -> bool:
         """Whether it was started and not removed since."""
         return self._state_path.exists()
 
     @property
-    def state(self):
-        """What was decided when it was founded: name, ports, and network.plan."""
-        return json.loads(self._state_path.read_text())
+    def state(self) -> kubelet.State:
+        """What was decided when it was founded."""
+        state: kubelet.State = json.loads(self._state_path.read_text())
+        return state
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Its name in the cluster."""
         return self.state["name"]
 
-    def start(self, name, lock):
+    def start(self, name: str, lock: IO[str]) -> None:
         """Start what does not run yet, and return when pods can run on it.
 
         `lock` is the cluster's, held open by the caller.
@@ -113,29 +121,34 @@ class Node:
             runtime.import_images(self._inside, archive)
             self.cluster.wait_for(self._ready, f'node "{name}" to be ready', (*COMPONENTS, "kube-apiserver"))
 
-    def start_component(self, component, lock):
+    def start_component(self, component: str, lock: IO[str]) -> None:
         """Start one of COMPONENTS unless it runs; returns when those after it can be started."""
         if component == "node-mounts":
-            return self._hold(lock)
+            self._hold(lock)
+            return
         inside = self._inside
-        command = {
-            "containerd": lambda: runtime.command(self.directory),
-            "kubelet": lambda: [build(), *kubelet.kubelet_arguments(self.directory, self.state)],
-            "kube-proxy": lambda: [build(), *kubelet.proxy_arguments(self.directory)],
-        }[component]()
-        self.cluster.process(component).start(inside + command, lock)
+        self.cluster.process(component).start([*inside, *self._command(component)], lock)
         if component == "containerd":
             self.cluster.wait_for(lambda: runtime.answers(inside), "containerd to answer", [component])
-        return None
 
-    def remove(self):
+    def _command(self, component: str) -> list[str | Path]:
+        match component:
+            case "containerd":
+                return [*runtime.command(self.directory)]
+            case "kubelet":
+                return [build(), *kubelet.kubelet_arguments(self.directory, self.state)]
+            case "kube-proxy":
+                return [build(), *kubelet.proxy_arguments(self.directory)]
+        raise KeyError(component)
+
+    def remove(self) -> None:
         """End it with everything that it made, its containers too; the cluster need not run."""
         if not self.directory.exists():
             return
         for component in ("kubelet", "kube-proxy", "containerd"):
-            self.cluster.process(component).stop(patience=0)
+            self.cluster.process(component).stop(max_wait=0)
         runtime.end_containers(self.directory)
-        self.cluster.process("node-mounts").stop(patience=0)
+        self.cluster.process("node-mounts").stop(max_wait=0)
         if self.exists:
             network.remove(self.directory, self.state)
         for place in _PLACES:
@@ -143,10 +156,10 @@ class Node:
                 os.rmdir(place)
         shutil.rmtree(self.directory)
 
-    def _found(self, name, ports):
+    def _found(self, name: str, ports: dict[str, int]) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)  # what a killed start left
         self.directory.mkdir(parents=True)
-        state = {"name": name, "ports": ports, **network.plan(self.directory)}
+        state: kubelet.State = {"name": name, "ports": ports, **network.plan(self.directory)}
         runtime.prepare(self.directory, state)
         kubelet.prepare(self.directory, state, self.cluster)
         own = self.directory / "places"
@@ -155,14 +168,14 @@ class Node:
         draft.write_text(json.dumps(state))
         draft.rename(self._state_path)
 
-    def _hold(self, lock):
+    def _hold(self, lock: IO[str]) -> None:
         """Take the machine's lock and make the mounts; then the network, which only its owner may touch."""
         holder = self.cluster.process("node-mounts")
         if not holder.pid:
             ready = self.directory / "ready"
             ready.unlink(missing_ok=True)
             _MACHINE_LOCK.parent.mkdir(parents=True, exist_ok=True)
-            claim = ["flock", "--nonblock", "--no-fork", _MACHINE_LOCK]
+            claim: list[str | Path] = ["flock", "--nonblock", "--no-fork", _MACHINE_LOCK]
             unshare = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _HOLD]
             with contextlib.suppress(LabError):  # why it ended at once is said below
                 holder.start([*claim, *unshare, self.directory, _MACHINE_LOCK], lock)
@@ -171,7 +184,7 @@ class Node:
                 raise LabError(self._why_not_held(holder))
         network.make(self.directory, self.state)
 
-    def _why_not_held(self, holder):
+    def _why_not_held(self, holder: Process) -> str:
         said = holder.tail()
         if said:
             return f"The mounts of a real node could not be made: {said}"
@@ -182,12 +195,12 @@ class Node:
         )
 
     @property
-    def _inside(self):
+    def _inside(self) -> list[str]:
         """The beginning of a command that runs where the node's programs do."""
         holder = self.cluster.process("node-mounts").pid
         if not holder:
             raise LabError(f'The mounts of node "{self.name}" have ended, and with them the node: stop it.')
         return ["nsenter", f"--mount=/proc/{holder}/ns/mnt", "--"]
 
-    def _ready(self):
+    def _ready(self) -> bool:
         return self.cluster.node_is_ready(self.name)

@@ -2,12 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Waiting for something to become true."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from lab.errors import LabError
 
+T = TypeVar("T")
 
-def wait_until(condition, what, timeout=60.0, interval=0.05):
+
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 60.0, interval: float = 0.05) -> T:
     """Call `condition` until it returns something true, and return that.
 
     After `timeout` seconds raises LabError, which says it waited for `what`.

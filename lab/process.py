@@ -2,11 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Background processes that can always be found again, and never mistaken for others."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from lab.errors import LabError
 
@@ -25,7 +29,7 @@ exec "$@" < /dev/null
 """
 
 
-def start_time(pid):
+def start_time(pid: int) -> int | None:
     """When process `pid` started, in clock ticks since boot; None if there is no such process.
 
     A process that has ended and only waits for its parent counts as gone.
@@ -36,7 +40,7 @@ def start_time(pid):
         return None
 
 
-def _parse(stat):
+def _parse(stat: str) -> tuple[int, int | None]:
     """(pid, start time) of a line of /proc/PID/stat; the start time of a zombie is None."""
     pid, rest = stat.split(" ", 1)
     fields = rest.rpartition(")")[2].split()  # the name before it may hold spaces
@@ -46,12 +50,12 @@ def _parse(stat):
 class Process:
     """One recorded background process: `record` is its pid file, `log` its output."""
 
-    def __init__(self, record, log):
+    def __init__(self, record: str | Path, log: str | Path):
         self.record = Path(record)
         self.log = Path(log)
 
     @property
-    def pid(self):
+    def pid(self) -> int | None:
         """The process id, or None where it does not run (any more).
 
         A pid alone proves nothing, for the kernel uses pids again: start time and
@@ -67,7 +71,7 @@ class Process:
         return pid
 
     @property
-    def uptime(self):
+    def uptime(self) -> float | None:
         """Seconds since it was started; None if it does not run."""
         pid = self.pid
         started = pid and start_time(pid)
@@ -75,7 +79,7 @@ class Process:
             return None
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started / _TICKS
 
-    def start(self, command, lock, environment=None):
+    def start(self, command: Sequence[str | Path], lock: IO[str], environment: Mapping[str, str] | None = None) -> None:
         """Start `command` (a list) unless it runs; `lock` is the open lock file of the caller."""
         if self.pid:
             return
@@ -97,11 +101,11 @@ class Process:
         # It outlives us by design; a late "still running" warning would be noise.
         child.returncode = 0
 
-    def stop(self, patience=3.0):
-        """End it and return when it has ended; after `patience` seconds it is killed."""
+    def stop(self, max_wait: float = 3.0) -> None:
+        """End it and return when it has ended; after `max_wait` seconds it is killed."""
         pid = self.pid
-        deadline = time.monotonic() + patience
-        sent = None
+        deadline = time.monotonic() + max_wait
+        sent: signal.Signals | None = None
         while pid and self.pid == pid:
             wanted = signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM
             if wanted != sent:
@@ -111,7 +115,7 @@ class Process:
             time.sleep(0.02)
         self.record.unlink(missing_ok=True)
 
-    def tail(self, lines=5):
+    def tail(self, lines: int = 5) -> str:
         """The last lines it wrote, as one text."""
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -119,14 +123,14 @@ class Process:
             return ""
 
 
-def _send(pid, number):
+def _send(pid: int, number: signal.Signals) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         pass  # it ended by itself between the look and the signal
 
 
-def _reap(pid):
+def _reap(pid: int) -> None:
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

@@ -2,16 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Containerd for a real node: its configuration, its images, and the end of what it has started."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab.apps import image
 from lab.errors import LabError
+from lab.network import Plan
 from lab.poll import wait_until
 
 CNI_PLUGINS = Path("/usr/lib/cni")
@@ -62,12 +66,12 @@ disabled_plugins = [
 """
 
 
-def command(directory):
+def command(directory: Path) -> list[str]:
     """The command line of containerd."""
     return ["containerd", f"--config={directory}/containerd.toml"]
 
 
-def prepare(directory, state):
+def prepare(directory: Path, state: Plan) -> None:
     """Write what containerd reads: its configuration and the pods' network."""
     settings = {"directory": directory, "socket": SOCKET, "pause": image.PAUSE, "cni": CNI_PLUGINS}
     (directory / "containerd.toml").write_text(_CONFIG.format(**settings))
@@ -91,19 +95,19 @@ def prepare(directory, state):
     (directory / "cni" / "10-pods.conflist").write_text(json.dumps(config, indent=2))
 
 
-def answers(inside):
+def answers(inside: Sequence[str]) -> bool:
     """Whether containerd is up; `inside` is the beginning of a command that runs where the node's programs do."""
     return _ctr(inside, "version").returncode == 0
 
 
-def import_images(inside, archive):
+def import_images(inside: Sequence[str], archive: Path) -> None:
     """Bring all images of `archive` to the node; `inside` as for answers()."""
     done = _ctr(inside, "images", "import", archive)
     if done.returncode:
         raise LabError(f"containerd does not take the images in {archive}: {done.stderr.strip()}")
 
 
-def end_containers(directory):
+def end_containers(directory: Path) -> None:
     """End all containers that this containerd, which has ended, has left running; then their shims."""
     root = directory / "containerd" / "runc" / _NAMESPACE
     identities = [path.name for path in root.glob("*")]
@@ -115,12 +119,12 @@ def end_containers(directory):
             group.rmdir()
 
 
-def _delete(root, identity):
+def _delete(root: Path, identity: str) -> None:
     # By the state that runc has written: kills what is in the container and removes its cgroup.
     subprocess.run(["runc", "--root", root, "delete", "--force", identity], capture_output=True, check=False)
 
 
-def _kill_helpers(directory):
+def _kill_helpers(directory: Path) -> bool:
     """Kill shims and runcs that work for this node; returns whether there were any.
 
     Shims work in the folders of their containers; runc is told where its own are.
@@ -137,6 +141,6 @@ def _kill_helpers(directory):
     return found
 
 
-def _ctr(inside, *arguments):
+def _ctr(inside: Sequence[str], *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     call = [*inside, "ctr", "--address", SOCKET, "--namespace", _NAMESPACE, *arguments]
     return subprocess.run(list(map(str, call)), capture_output=True, text=True, check=False)

@@ -5,12 +5,21 @@
 The label lab.restartx.io/failure chooses the failure (failures.FAILURES). A pod's first
 container fails, or the one that its annotation lab.restartx.io/container names; the others
 are healthy. The annotation lab.restartx.io/delay (such as 20s) sets how long a slow
-start takes, and when a later failure comes.
+start takes, and when a later failure comes. A node with that label and the value `lost` is left
+alone, so that its conditions stay as they are set.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import yaml
 
 from lab import statuses
+from lab.api import Object
+
+Rule = tuple[str, Sequence[str] | None]  # an operator of a label selector, and its values
 
 _FAILURE = '.metadata.labels["lab.restartx.io/failure"]'
 _DELAY = '.metadata.annotations["lab.restartx.io/delay"]'
@@ -18,18 +27,27 @@ _WAITING = ".status.containerStatuses.[].state.waiting.reason"
 _TERMINATED = ".status.containerStatuses.[].state.terminated.reason"
 _READY = '.status.conditions.[] | select( .type == "Ready" ) | .status'
 
-_STARTS_WELL = ("NotIn", ["image-pull", "crash-loop", "slow-start", "never-ready", "oom"])
-_CRASHES = ("In", ["crash-loop", "oom", "fail-later"])
+_STARTS_WELL: Rule = ("NotIn", ["image-pull", "crash-loop", "slow-start", "never-ready", "oom", "by-hand"])
+_CRASHES: Rule = ("In", ["crash-loop", "oom", "fail-later"])
 
 
-def _stage(name, when, delay=0, then=None, delay_from=None, event=None, kind="Pod", delete=False):
+def _stage(
+    name: str,
+    when: Mapping[str, Rule],
+    delay: int = 0,
+    then: str | None = None,
+    delay_from: str | None = None,
+    event: tuple[str, str, str] | None = None,
+    kind: str = "Pod",
+    delete: bool = False,
+) -> Object:
     """One Stage document: `when` maps jq paths to (operator, values); times in milliseconds."""
-    step = {"delete": True} if delete else {}
+    step: Object = {"delete": True} if delete else {}
     if then:
         step["statusTemplate"] = then
     if event:
         step["event"] = dict(zip(("type", "reason", "message"), event))
-    pause = {"durationMilliseconds": delay}
+    pause: Object = {"durationMilliseconds": delay}
     if delay_from:
         pause["durationFrom"] = {"expressionFrom": delay_from}
     return {
@@ -50,17 +68,23 @@ def _stage(name, when, delay=0, then=None, delay_from=None, event=None, kind="Po
     }
 
 
-_ALIVE = {".metadata.deletionTimestamp": ("DoesNotExist", None)}
-_NEW = _ALIVE | {".status.phase": ("In", ["Pending"])}
-_JOB = {".metadata.ownerReferences.[].kind": ("In", ["Job"])}
+_ALIVE: dict[str, Rule] = {".metadata.deletionTimestamp": ("DoesNotExist", None)}
+_NEW: dict[str, Rule] = _ALIVE | {".status.phase": ("In", ["Pending"])}
+_JOB: dict[str, Rule] = {".metadata.ownerReferences.[].kind": ("In", ["Job"])}
 
 
-def _failure(*names):
+def _failure(*names: str) -> dict[str, Rule]:
     return {_FAILURE: ("In", list(names))}
 
 
 _STAGES = [
-    _stage("node-ready", {_READY: ("NotIn", ["True"])}, 0, statuses.NODE_READY, kind="Node"),
+    _stage(
+        "node-ready",
+        {_READY: ("NotIn", ["True"]), _FAILURE: ("NotIn", ["lost"])},
+        0,
+        statuses.NODE_READY,
+        kind="Node",
+    ),
     # The life of a healthy pod.
     _stage("pod-runs", _NEW | {_FAILURE: _STARTS_WELL}, 700, statuses.RUNS),
     _stage("pod-completes", _ALIVE | _JOB | {_READY: ("In", ["True"])}, 1000, statuses.COMPLETED),
@@ -69,6 +93,7 @@ _STAGES = [
         {
             ".metadata.deletionTimestamp": ("Exists", None),
             ".metadata.finalizers": ("DoesNotExist", None),
+            _FAILURE: ("NotIn", ["never-ends"]),
         },
         300,
         delete=True,
@@ -132,6 +157,6 @@ _STAGES = [
 ]
 
 
-def write_stages(path):
+def write_stages(path: Path) -> None:
     """Write all Stages to the file `path`, for KWOK's --config."""
     path.write_text(yaml.safe_dump_all(_STAGES, sort_keys=False))

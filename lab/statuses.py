@@ -140,7 +140,7 @@ _IMAGE_BACK_OFF = _WAITS % (
 )
 
 
-def _status(conditions, container, phase):
+def _status(conditions: str, container: str, phase: str) -> str:
     return _PROLOGUE + conditions + _CONTAINERS % container + _PLACE % phase
 
 

@@ -11,7 +11,7 @@ from lab.lab import Lab
 from lab.process import start_time
 
 
-def wait_for_end(pid, started):
+def wait_for_end(pid: int, started: int) -> None:
     """Return when the process `pid` that began at `started` (see process.start_time) has ended."""
     try:
         descriptor = os.pidfd_open(pid)
@@ -21,7 +21,7 @@ def wait_for_end(pid, started):
         select.select([descriptor], [], [])
 
 
-def main(directory, pid, started):
+def main(directory: str, pid: str, started: str) -> None:
     """Wait for the owner, then remove everything it leaves behind."""
     wait_for_end(int(pid), int(started))
     Lab(directory).down()

@@ -61,7 +61,7 @@ def run(arguments: list[str], collection: Path) -> int:
     # Its own home: virtual environments are kept there, and no collection in the user's home gets in.
     environment = {**os.environ, "HOME": str(CACHE), "ANSIBLE_COLLECTIONS_PATH": str(collection.parents[2])}
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    command = [Path(sys.executable).with_name("ansible-test"), *arguments, "--python", version]
+    command: list[str | Path] = [Path(sys.executable).with_name("ansible-test"), *arguments, "--python", version]
     return subprocess.run(command, cwd=collection, env=environment, check=False, stdin=subprocess.DEVNULL).returncode
 
 

@@ -41,6 +41,7 @@ def _fetch(home: Path) -> None:
         draft = Path(name)
         (draft / "requirements.txt").write_text(f"ansible=={VERSION} --hash={_HASH}\n")
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        options: list[str | Path]
         options = ["--no-deps", "--require-hashes", "--dest", draft, "--requirement", draft / "requirements.txt"]
         # pip's words go to stderr, for what this prints is a path.
         subprocess.run([*pip, *options], check=True, stdout=sys.stderr)

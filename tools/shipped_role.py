@@ -15,7 +15,7 @@ RBAC = Path(__file__).resolve().parent.parent / "rbac"
 
 def shipped_role(cluster: Cluster, namespaces: list[str], path: Path) -> Path:
     """Let the service account of rbac/ act in `namespaces`, made if missing; returns `path`, its kubeconfig."""
-    cluster.kubectl("apply", "-f", RBAC / "cluster.yml")
+    cluster.kubectl("apply", "-f", RBAC / "cluster.yml", "-f", RBAC / "budgets.yml")
     for namespace in namespaces:
         cluster.apply(f"{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}")
         cluster.kubectl("apply", "--namespace", namespace, "-f", RBAC / "namespace.yml")

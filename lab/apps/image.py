@@ -2,15 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Images of our own: a static program as the only file, in an archive as `docker save` writes it."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import io
 import json
 import platform
 import tarfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lab import go
+from lab.api import Object
 from lab.lock import locked
 
 SHOP = "localhost/shop:1"  # pods that name it need imagePullPolicy: Never, or IfNotPresent, which is the default
@@ -23,7 +27,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # as Go and images cal
 
 
 @functools.cache
-def build():
+def build() -> Path:
     """Path of an archive that holds all images; made on first use, in seconds, then kept in the cache."""
     archive = go.cache_directory() / f"images-{_fingerprint()}" / "images.tar"
     if not archive.exists():
@@ -38,17 +42,18 @@ def build():
     return archive
 
 
-def _fingerprint():
+def _fingerprint() -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in sorted(_SOURCE.iterdir()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _write(path, program):
+def _write(path: Path, program: bytes) -> None:
     """Write the archive: one layer, and for each image a configuration that names it."""
     layer = _tar({"shop": program}, mode=0o755)
-    files, manifest = {"layer.tar": layer}, []
+    files = {"layer.tar": layer}
+    manifest: list[Object] = []
     for name, entrypoint in _ENTRYPOINTS.items():
         config = json.dumps(_config(entrypoint, layer)).encode()
         file = f"{hashlib.sha256(config).hexdigest()}.json"
@@ -58,7 +63,7 @@ def _write(path, program):
     path.write_bytes(_tar(files))
 
 
-def _config(entrypoint, layer):
+def _config(entrypoint: Sequence[str], layer: bytes) -> Object:
     machine = platform.machine()
     return {
         "architecture": _ARCHITECTURES.get(machine, machine),
@@ -69,7 +74,7 @@ def _config(entrypoint, layer):
     }
 
 
-def _tar(files, mode=0o644):
+def _tar(files: Mapping[str, bytes], mode: int = 0o644) -> bytes:
     """A tar of files, all of whose metadata is fixed: the same program gives the same image."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:

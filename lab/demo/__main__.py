@@ -16,7 +16,7 @@ from lab.demo import place, shop
 RESTART = 'ansible-playbook restart_prod.yml -e ticket={} -e reason="certificates renewed"'
 
 
-def main():
+def main() -> int:
     """Tell the whole story; returns the exit code."""
     began = time.monotonic()
     try:
@@ -30,7 +30,7 @@ def main():
     return 0
 
 
-def tell(here):
+def tell(here: place.Place) -> None:
     """Three restarts: one that goes well, one that breaks, and the same again after the repair."""
     first, *others = here.contexts
     last = others[-1] if others else first
@@ -59,12 +59,12 @@ def tell(here):
     advise(first, here)
 
 
-def say(text):
+def say(text: str) -> None:
     """What comes now, for a person."""
     print(f"\n{'-' * 100}\n{textwrap.fill(text, 100)}", flush=True)
 
 
-def expect(command, good):
+def expect(command: str, good: bool) -> None:
     """Run a command as a person would, with all that it prints, and see that it ends as the story goes."""
     print(f"\n$ {command}", flush=True)
     folder = str(Path(sys.executable).parent)
@@ -75,34 +75,31 @@ def expect(command, good):
         raise LabError(f"That was to {'go well' if good else 'fail'}, but did not.")
 
 
-def advise(context, here):
+def advise(context: str, here: place.Place) -> None:
     """What to try next."""
-    python = os.path.relpath(sys.executable)
     lab = isinstance(here, place.InLab)
     options = "namespace=shop name=cart" if lab else f"context={context} namespace=shop name=cart"
-    lines = [
-        f"export PATH={os.path.dirname(os.path.abspath(sys.executable))}:$PATH",
-        "ansible-playbook restart_prod.yml --check                                # what would happen",
-        f"ansible-playbook restart_prod.yml -e ticket=CHG0044 --limit {context}",
-        *([f"export KUBECONFIG=.lab/clusters/{context}/restartx.kubeconfig"] if lab else []),
-        f'ansible localhost -m restartx.k8s_rollout_restart -a "{options}"',
-        f'ansible localhost -m restartx.k8s_rollout_history -a "{options}"',
-        f'ansible localhost -m restartx.k8s_rollout_undo -a "{options}"',
-    ]
+    print(f"\n{'-' * 100}\nThree things to try:")
+    print(f"  export PATH={os.path.dirname(os.path.abspath(sys.executable))}:$PATH")
+    print(
+        "1. Look before a run of the plan, which is in inventory/group_vars/clusters.yml, and then restart one cluster:"
+    )
+    print("  ansible-playbook restart_prod.yml --check")
+    print(f"  ansible-playbook restart_prod.yml -e ticket=CHG0044 --limit {context}")
+    print("2. Restart one workload without a plan, and go back:")
+    print(*([f"  export KUBECONFIG=.lab/clusters/{context}/restartx.kubeconfig\n"] if lab else []), sep="", end="")
+    for module in ("restart", "history", "undo"):
+        print(f'  ansible localhost -m restartx.k8s_rollout_{module} -a "{options}"')
+    print("3. See everything that runs, and every run so far:")
+    print("  ansible-playbook restartx.core.status")
+    print("  ansible-playbook restartx.core.runs")
+    print("In the end:" if lab else "In the end, on each cluster:")
     if lab:
-        lines += [
-            f"{python} -m lab fail {context} --selector app=web --with crash-loop    # and restart again",
-            f"{python} -m lab kubectl --context {context} get pods --namespace shop",
-            "make lab-down",
-        ]
+        print("  make lab-down")
     else:
-        lines += [
-            "# when done, on each cluster:",
-            f"kubectl --context {context} delete namespace {' '.join(shop.NAMESPACES)}",
-            f"kubectl --context {context} delete configmap {place.JOURNAL} --namespace {place.JOURNALS}",
-        ]
-    say("To try next (the plan is in inventory/group_vars/clusters.yml):")
-    print(*(f"  {line}" for line in lines), sep="\n")
+        print(f"  kubectl --context {context} delete namespace {' '.join(shop.NAMESPACES)}")
+        journals = f"--selector {place.JOURNALS_OF_PLAN} --namespace {place.JOURNALS}"
+        print(f"  kubectl --context {context} delete configmap {journals}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The sample shop: ten services of all three kinds, in the namespaces shop and edge."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+
+from lab.api import Object
 
 NAMESPACES = ("shop", "edge")
 PART_OF = {"app.kubernetes.io/part-of": "restartx-demo"}
@@ -18,7 +22,7 @@ class Service:
     name: str
     replicas: int = 2
     namespace: str = "shop"
-    labels: dict = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 SERVICES = (
@@ -35,23 +39,23 @@ SERVICES = (
 )
 
 
-def objects():
+def objects() -> list[Object]:
     """Everything the shop consists of, in the order in which it is created."""
     return [*map(namespace, NAMESPACES), account(), *map(workload, SERVICES)]
 
 
-def namespace(name):
+def namespace(name: str) -> Object:
     """One of its namespaces, marked as the demo's own."""
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": PART_OF}}
 
 
-def account():
+def account() -> Object:
     """The service account of payment: without it no new pod of payment is made, and those that run do not notice."""
     metadata = {"name": "payment", "namespace": "shop", "labels": PART_OF}
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
-def workload(service):
+def workload(service: Service) -> Object:
     """The Deployment, StatefulSet or DaemonSet of a service."""
     labels = {"app": service.name, **service.labels}
     container = {
@@ -61,10 +65,10 @@ def workload(service):
         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
     }
-    pod = {"containers": [container], "terminationGracePeriodSeconds": 1}
+    pod: Object = {"containers": [container], "terminationGracePeriodSeconds": 1}
     if service.name == "payment":
         pod["serviceAccountName"] = "payment"
-    spec = {
+    spec: Object = {
         "selector": {"matchLabels": {"app": service.name}},
         "template": {"metadata": {"labels": labels}, "spec": pod},
     }

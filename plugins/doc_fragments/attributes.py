@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What all modules of the collection have in common."""
+"""The attributes that all modules of the collection share."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ class ModuleDocFragment:
 options:
   field_manager:
     description:
-      - Name under which the API server records the change. Flux takes fields away whose manager starts with C(kubectl).
+      - Name under which the API server records the change. Flux reverts fields whose manager begins with C(kubectl).
     type: str
     default: restartx
   allow_owned:
     description:
-      - Whether workloads that another controller owns, such as an operator's StatefulSet, are changed as well. They are refused by
-        default, for a change behind an operator's back is undone at best and loses data at worst.
+      - Whether to also change workloads that another controller owns, such as an operator's StatefulSet. By default they are refused.
+        The operator may revert the change, or the change may cause data loss.
     type: bool
     default: false
 """

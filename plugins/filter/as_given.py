@@ -1,18 +1,18 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An extra variable with all its words."""
+"""Returns an extra variable with all its words."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: as_given
 version_added: 0.1.0
-short_description: The value of an extra variable with all the words that were given on the command line
+short_description: Return an extra variable with all the words from the command line
 author: restartx contributors (@restartx)
 description:
-  - Of C(-e reason="certificates renewed") Ansible only sees C(reason=certificates renewed), takes the first word for the value, and puts the
-    others aside. This filter returns all of them.
-  - Words end where another variable begins. A value from anywhere else is returned as it is.
+  - The shell passes C(-e reason="certificates renewed") to Ansible as C(reason=certificates renewed). Ansible takes only the first
+    word as the value. This filter returns all words.
+  - The value ends where another variable begins. A value that does not come from the command line is returned unchanged.
 positional: _input, name
 options:
   _input:
@@ -38,23 +38,24 @@ _value:
 """
 
 import re
+import typing as t
 
 from ansible import context
 
 ASSIGNMENT = re.compile(r"\s+\w+=")
 
 
-def as_given(value, name):
+def as_given(value: t.Any, name: str) -> t.Any:
     """The value of the extra variable `name`, with the words that Ansible cut off."""
     return whole(value, name, context.CLIARGS.get("extra_vars") or ())
 
 
-def whole(value, name, arguments):
-    """The same from the arguments of -e: the last one that gives `name` counts, as it does for Ansible."""
+def whole(value: t.Any, name: str, arguments: t.Sequence[str]) -> t.Any:
+    """As as_given(), from the arguments of -e: the last one that sets `name` counts, as it does for Ansible."""
     for argument in reversed(arguments):
-        begin, found, rest = argument.partition(f"{name}=")
-        if found and not begin:
-            words = ASSIGNMENT.split(rest, maxsplit=1)[0].strip()
+        given = [*re.finditer(rf"(?:^|\s){re.escape(name)}=", argument)]
+        if given:
+            words = ASSIGNMENT.split(argument[given[-1].end() :], maxsplit=1)[0].strip()
             return words if words.split() and words.split()[0] == str(value) else value
     return value
 
@@ -62,5 +63,5 @@ def whole(value, name, arguments):
 class FilterModule:
     """What Ansible loads."""
 
-    def filters(self):
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"as_given": as_given}

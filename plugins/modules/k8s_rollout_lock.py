@@ -7,14 +7,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_rollout_lock
 version_added: 0.1.0
-short_description: One run at a time for each plan and cluster
+short_description: Take or release the lock of a plan on a cluster
 author: restartx contributors (@restartx)
 description:
-  - Takes or releases the lock of a plan on a cluster, a Lease beside the plan's journal.
-  - M(restartx.core.k8s_rollout_restart) renews it while it works (O(restartx.core.k8s_rollout_restart#module:journal)), and begins
-    nothing any more once it is lost.
-  - Whether a holder is gone is judged by what this module itself observes, never by comparing the clocks of two machines. A Lease that
-    has not changed for its whole duration is taken over; a holder that shows life is named, and the module fails.
+  - Takes or releases the lock of a plan on a cluster, so that only one run of the plan works there at a time. The lock is a Lease in
+    the namespace of the journals.
+  - M(restartx.core.k8s_rollout_restart) takes this lock itself when it keeps a journal
+    (O(restartx.core.k8s_rollout_restart#module:journal)). Use this module to keep others away while you work, or to hold the lock
+    around a restart. The restart module then renews it while it works, and starts nothing new after the lock is lost.
+  - This module never compares the clocks of two machines. It takes over a Lease that it has seen unchanged for the whole duration of
+    the Lease. If the holder renews the Lease meanwhile, the module names the holder and fails.
 extends_documentation_fragment:
   - restartx.core.connection
   - restartx.core.attributes
@@ -28,16 +30,16 @@ attributes:
     support: full
 options:
   plan:
-    description: Name of the plan.
+    description: "Name of the plan: lower-case letters, digits and C(-), at most 50."
     type: str
     required: true
   holder:
     description:
-      - Identifies this start of the playbook; never use one twice. Made from the name of the machine by default.
-      - Needed to release.
+      - Identifies this start of the playbook. Never use a name twice. By default a name is generated from the name of the machine.
+      - Required to release the lock.
     type: str
   state:
-    description: Whether to take the lock or to release it. Releasing one that is not held any more changes nothing.
+    description: Whether to take the lock or to release it. Releasing a lock that is no longer held changes nothing.
     type: str
     choices: [held, released]
     default: held
@@ -46,32 +48,34 @@ options:
     type: str
     default: restartx-system
   run_id:
-    description: The run, told to others who want the lock.
+    description: The run, shown to others who want the lock.
     type: str
   operator:
-    description: On whose behalf, told to others who want the lock.
+    description: The person on whose behalf the lock is held, shown to others who want it.
     type: str
   wait_timeout:
-    description: How long to wait for a holder that shows life.
+    description:
+      - How long to wait for a holder that renews the lock.
+      - A holder that does not renew the lock loses it when the Lease expires. The module waits up to 30 seconds longer for that.
     type: str
     default: 0s
   break_lock:
     description:
-      - Takes the lock from whoever holds it, at once, for this reason, which is kept on the Lease. The other one, should it live, begins
-        nothing any more as soon as it notices.
+      - Takes the lock from its holder at once, for this reason, which is recorded on the Lease. If the holder is still alive, it
+        starts nothing new after it notices.
     type: str
 seealso:
   - module: restartx.core.k8s_rollout_restart
 """
 
 EXAMPLES = r"""
-- name: Nobody else restarts this plan while we look around
+- name: Keep others from restarting this plan
   restartx.core.k8s_rollout_lock:
     plan: rotate-internal-ca
     operator: ada
   register: lock
 
-- name: Now others may
+- name: Release the lock
   restartx.core.k8s_rollout_lock:
     plan: rotate-internal-ca
     holder: "{{ lock.holder }}"
@@ -80,12 +84,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 holder:
-  description: Who holds the lock now, or held it until now; given to M(restartx.core.k8s_rollout_restart), and to release it.
+  description: The holder of the lock, or its last holder. Give it to M(restartx.core.k8s_rollout_restart) as C(lock_holder), and to
+    this module to release the lock.
   returned: success
   type: str
   sample: bastion-4f9a1c
 results:
-  description: Always empty, for no workload is touched.
+  description: Always empty, because no workload is touched.
   returned: always
   type: list
   elements: dict
@@ -98,7 +103,7 @@ run_id:
   returned: always
   type: str
 cluster:
-  description: The cluster that answered. Its uid is that of the namespace C(kube-system), null where that may not be read.
+  description: The cluster that answered. Its uid is that of the namespace C(kube-system), or null without permission to read it.
   returned: always
   type: dict
   sample: {host: "https://10.0.0.1:6443", context: eu-west, uid: 0b5a0c4e-6d8e-4a7e-9a6c-3a0f5f6f4d21}
@@ -107,19 +112,19 @@ api_requests:
   returned: always
   type: int
 duration:
-  description: Seconds that the module worked.
+  description: How many seconds the module ran.
   returned: always
   type: float
 """
 
 from ansible_collections.restartx.core.plugins.module_utils import entry
 from ansible_collections.restartx.core.plugins.module_utils.options import CONNECTION
-from ansible_collections.restartx.core.plugins.module_utils.run import verbs
+from ansible_collections.restartx.core.plugins.module_utils.verbs.lock import lock
 
 
 def main() -> None:
     entry.run_module(
-        verbs.lock,
+        lock,
         {
             **CONNECTION,
             "plan": {"type": "str", "required": True},

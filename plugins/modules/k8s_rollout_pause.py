@@ -10,8 +10,8 @@ version_added: 0.1.0
 short_description: Pause and resume the rollouts of Deployments
 author: restartx contributors (@restartx)
 description:
-  - Pauses the rollout of Deployments, or resumes it, as C(kubectl rollout pause) and C(kubectl rollout resume) do. What is so already is
-    left alone.
+  - Pauses or resumes the rollout of Deployments, as C(kubectl rollout pause) and C(kubectl rollout resume) do. Deployments that are
+    already in the requested state are left alone.
 extends_documentation_fragment:
   - restartx.core.connection
   - restartx.core.selection
@@ -20,14 +20,14 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The server is asked with a dry run, so that admission has its say.
+    details: The request is sent to the API server as a dry run, so admission is checked.
   diff_mode:
     support: full
   idempotent:
     support: full
 options:
   state:
-    description: What the Deployments are to be.
+    description: The state that the Deployments should have.
     type: str
     choices: [paused, resumed]
     required: true
@@ -36,13 +36,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Hold a rollout
+- name: Pause a rollout
   restartx.core.k8s_rollout_pause:
     namespace: shop
     name: api
     state: paused
 
-- name: Let it go on
+- name: Resume it
   restartx.core.k8s_rollout_pause:
     namespace: shop
     name: api
@@ -51,7 +51,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 results:
-  description: One entry for each workload, in the order of the selection. No whole objects, for they carry environment values.
+  description: One entry for each workload, in the order of the selection. Whole objects are not returned, because they contain
+    environment values.
   returned: always
   type: list
   elements: dict
@@ -74,7 +75,8 @@ results:
       returned: always
     outcome:
       description:
-        - C(paused) or C(resumed) where that was changed, C(unchanged) where it was so already, C(refused) or C(failed) otherwise.
+        - C(paused) or C(resumed) if the Deployment was changed, C(unchanged) if it was in that state already, otherwise C(refused) or
+          C(failed).
       type: str
       returned: always
     changed:
@@ -82,40 +84,58 @@ results:
       type: bool
       returned: always
     revision_before:
-      description: A Deployment's revision number or a StatefulSet's revision name before; null for a DaemonSet, which does not say.
+      description: The revision before the call. A number for a Deployment, a name for a StatefulSet, null for a DaemonSet, whose
+        status has none.
       type: str
       returned: always
     revision_after:
-      description: The same afterwards, as last seen.
+      description: The revision after the call, as last seen.
       type: str
       returned: always
     message:
-      description: What was last seen of the rollout, in C(kubectl)'s words where it has some; or why nothing was done.
+      description: The last known status of the rollout, in the words of C(kubectl) where it has any, or why nothing was done.
       type: str
       returned: always
     cause:
       description:
-        - Why it did not come up, as far as its pods and events tell. Its keys are C(code), C(object), C(pod), C(container), C(reason),
-          C(sentence), C(advice) and C(log), the last lines of that container's log.
+        - Why the workload did not come up, as far as its pods and events show it. Its keys are C(code), C(object), C(pods) (how many
+          of the new pods show it, and on which nodes), C(pod), C(container), C(exit_code), C(reason), C(sentence), C(advice), C(log)
+          (the last lines of that container's log) and C(also) (further causes, the worst first, each with C(code) and C(sentence)).
       type: dict
-      returned: always, null where nothing is wrong or nothing is known
+      returned: always, null if nothing is wrong or nothing is known
+    pods:
+      description:
+        - Its pods at the end of the call. C(new) counts pods of the newest revision, C(available) counts available pods of any
+          revision, and C(total) is how many pods the workload should have.
+      type: dict
+      returned: always
+    missing:
+      description:
+        - What is missing although C(kubectl) calls the rollout done. For example, pods are ready but not yet available, old pods are
+          still terminating, a partition holds pods back, or there are no pods at all.
+      type: str
+      returned: always, null if nothing is missing
+    nothing_to_replace:
+      description: Whether the workload has no pods, so that a restart replaces none.
+      type: bool
+      returned: always
     risks:
-      description: What a restart of this workload may do to its users, as short sentences.
+      description: How a restart of this workload may affect its users, as short sentences.
       type: list
       elements: str
       returned: always
     started_at:
-      description: When its turn came, in UTC.
+      description: When work on it started, in UTC.
       type: str
-      returned: always, null where it did not come
+      returned: always, null if it never started
     finished_at:
       description: When its outcome was known, in UTC.
       type: str
-      returned: always, null where it was never started
+      returned: always, null if it never started
     duration:
-      description: Seconds between the two.
+      description: Seconds between C(started_at) and C(finished_at).
       type: float
-      returned: always, null where it was never started
+      returned: always, null if it never started
   sample:
     - kind: Deployment
       namespace: shop
@@ -127,17 +147,20 @@ results:
       revision_after: "8"
       message: paused
       cause: null
+      pods: {new: 3, available: 3, total: 3}
+      missing: null
+      nothing_to_replace: false
       risks: []
       started_at: "2026-11-24T22:15:03Z"
       finished_at: "2026-11-24T22:15:03Z"
       duration: 0.1
 summary:
-  description: How many workloads had which outcome.
+  description: How many workloads have each outcome.
   returned: always
   type: dict
   sample: {paused: 1}
 cluster:
-  description: The cluster that answered. Its uid is that of the namespace C(kube-system), null where that may not be read.
+  description: The cluster that answered. Its uid is that of the namespace C(kube-system), or null without permission to read it.
   returned: always
   type: dict
   sample: {host: "https://10.0.0.1:6443", context: eu-west, uid: 0b5a0c4e-6d8e-4a7e-9a6c-3a0f5f6f4d21}
@@ -147,7 +170,7 @@ api_requests:
   type: int
   sample: 15
 duration:
-  description: Seconds that the module worked.
+  description: How many seconds the module ran.
   returned: always
   type: float
   sample: 21.4
@@ -155,12 +178,12 @@ duration:
 
 from ansible_collections.restartx.core.plugins.module_utils import entry
 from ansible_collections.restartx.core.plugins.module_utils.options import CHANGING, CONNECTION, SELECTION
-from ansible_collections.restartx.core.plugins.module_utils.run import verbs
+from ansible_collections.restartx.core.plugins.module_utils.verbs.pause import pause
 
 
 def main() -> None:
     entry.run_module(
-        verbs.pause,
+        pause,
         {
             **CONNECTION,
             **SELECTION,

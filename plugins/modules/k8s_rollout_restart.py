@@ -7,14 +7,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: k8s_rollout_restart
 version_added: 0.1.0
-short_description: Restart Kubernetes workloads in order, wait, judge and react
+short_description: Restart Kubernetes workloads in order, and wait for their rollouts
 author: restartx contributors (@restartx)
 description:
-  - Restarts Deployments, StatefulSets and DaemonSets as C(kubectl rollout restart) does, by an annotation on the pod template, so that
-    the cluster replaces their pods one after another by its own rules.
-  - Any number of workloads in one call, in the order of a dependency graph and under limits, with a verdict for each of them.
-  - Exactly once for each O(run_id), whatever happened in between. What already carries the run is only waited for.
-  - Who, why and under which ticket is written on the pod template in the same patch, so that each revision keeps its own reason.
+  - Restarts Deployments, StatefulSets and DaemonSets as C(kubectl rollout restart) does, with an annotation on the pod template. The
+    cluster then replaces the pods according to the update strategy of each workload.
+  - One call restarts any number of workloads, in the order of their dependencies and within limits, and returns a verdict for each of
+    them.
+  - A workload counts as restarted when all its pods are available and the old pods have terminated, or have had their termination
+    grace period to do so.
+  - Each workload is restarted exactly once for each O(run_id), even if the call was interrupted. A workload that already carries the
+    run is only waited for.
+  - The same patch records operator, reason and ticket on the pod template, so that each revision keeps its own reason.
 extends_documentation_fragment:
   - restartx.core.connection
   - restartx.core.selection
@@ -24,7 +28,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The server is asked with a dry run, so that admission has its say.
+    details: The request is sent to the API server as a dry run, so admission is checked.
   diff_mode:
     support: full
   idempotent:
@@ -33,102 +37,181 @@ attributes:
 options:
   workloads:
     description:
-      - Several selections with an order among them, as the C(workloads) of a plan. Each entry has an C(id) and the selection options,
-        and may have C(after), C(optional), C(timeout), C(settle), C(grace), C(max_parallel) and C(stagger).
-      - O(kind), O(namespace), O(timeout), O(settle) and O(grace) of the module are what entries have by default.
+      - Several selections and their order, as in C(workloads) of a plan. Each entry has an C(id) and the selection options, and may
+        have C(after), C(optional), C(timeout), C(settle), C(grace), C(max_parallel) and C(stagger).
+      - O(kind), O(namespace), O(timeout), O(settle) and O(grace) of the module are the defaults of all entries.
       - The page on plans lists all options of an entry.
     type: list
     elements: dict
   run_id:
     description:
-      - Identifies this run on the workloads. With the same one again, what it has restarted is not restarted a second time.
-      - Made anew by default.
+      - Identifies this run on the workloads. Another call with the same id does not restart them a second time.
+      - By default a new id is generated.
     type: str
   reason:
-    description: Why, kept on the pod template as C(restartx.io/reason).
+    description: Why the workloads are restarted, recorded on the pod template as C(restartx.io/reason).
     type: str
   ticket:
-    description: Ticket or change number, kept on the pod template as C(restartx.io/ticket).
+    description: Ticket or change number, recorded on the pod template as C(restartx.io/ticket).
     type: str
   operator:
-    description: On whose behalf, kept on the pod template as C(restartx.io/operator).
+    description: The person on whose behalf they are restarted, recorded on the pod template as C(restartx.io/operator).
     type: str
   change_cause:
     description:
-      - Sets C(kubernetes.io/change-cause) on the workload, the column CHANGE-CAUSE of C(kubectl rollout history). It stays there, and so
-        is the change cause of the next deployment too unless that sets its own.
+      - Sets C(kubernetes.io/change-cause) on the workload, the column CHANGE-CAUSE of C(kubectl rollout history). It stays there, so
+        it is also the change cause of the next deployment, unless that one sets its own.
     type: str
   annotations:
     description: More annotations for the pod template.
     type: dict
   max_parallel:
-    description: How many workloads may be on their way at once. No limit by default. The next one starts as soon as one has ended.
+    description: How many workloads may be in progress at once. No limit by default. As soon as one is done, the next one starts.
     type: int
   stagger:
-    description: Least time between two starts.
+    description: Minimum time between two restarts. A workload that already carries the run is only followed, and does not wait.
     type: str
     default: 0s
   settle:
-    description: How long a workload is watched after it rolled out, before it counts as done and what depends on it may start.
+    description:
+      - How long a workload must stay healthy after its rollout before it counts as done and the workloads that depend on it may start.
+      - For a workload that an earlier start of the run restarted, the time counts from the end of its rollout.
     type: str
     default: 0s
   failure_budget:
-    description: How many workloads may fail before O(on_failure) takes effect.
-    type: int
-    default: 0
+    description:
+      - How many workloads may fail before O(on_failure) takes effect, as a number, or as a percentage of the workloads of the call such as
+        V(10%), rounded down.
+    type: str
+    default: "0"
   fail_fast:
-    description: Whether to end the call at the first failure, without waiting for what is under way.
+    description: Whether to end the call at the first failure, without waiting for rollouts in progress.
     type: bool
     default: false
   on_failure:
     description:
-      - V(stop) starts nothing new once the failure budget is spent, and waits for what is under way.
-      - V(continue) goes on with all that does not depend on what failed.
-      - V(undo) brings what failed back to its previous revision, and stops like V(stop). Where the undo does not come up either, or
-        may not be, the workload keeps the outcome of its failure, and its message tells of both.
+      - V(stop) starts nothing new once the failure budget is exceeded, and waits for rollouts in progress.
+      - V(continue) restarts everything that does not depend on a failed workload.
+      - V(undo) rolls each failed workload back to its previous revision, and stops like V(stop). If the undo fails too, or is refused,
+        the workload keeps the outcome of its failure, and its message describes both.
+      - V(pause) keeps each failed workload as it is, for inspection, and stops like V(stop). A Deployment is paused, and a StatefulSet
+        gets a partition above which no further pod is replaced. A DaemonSet cannot be held. The message says how to continue.
     type: str
-    choices: [stop, continue, undo]
+    choices: [stop, continue, undo, pause]
     default: stop
+  undo_scope:
+    description:
+      - What is undone if a rollout fails with O(on_failure=undo). V(workload) undoes the failed workload only.
+      - V(entry) undoes all workloads of its entry that the run restarted on this cluster, and V(run) all workloads that the run
+        restarted on this cluster. Nothing new starts in that scope after the failure. When the rollouts in progress have ended, the
+        others are undone in reverse order.
+    type: str
+    choices: [workload, entry, run]
+    default: workload
+  budgets:
+    description:
+      - What to do about PodDisruptionBudgets, which rolling updates ignore.
+      - With V(honour), a workload is restarted only while each budget of its pods leaves room for as many pods as its strategy may stop
+        at once. Until then it waits. A strategy that would undercut a budget even if all pods are healthy is refused before anything is
+        touched. It needs C(rbac/budgets.yml) of the collection.
+      - V(report) restarts as kubectl does, and warns of what undercuts a budget.
+    type: str
+    choices: [honour, report]
+    default: honour
+  delete_stuck_pods:
+    description:
+      - Whether an undo after a failure deletes a broken pod of a StatefulSet if it blocks the return to the old revision, as
+        M(restartx.core.k8s_rollout_undo) does with the option of this name. A healthy pod is never deleted.
+      - It needs the ClusterRole C(restartx-delete-stuck-pods).
+    type: bool
+    default: false
   window:
-    description: A maintenance window, written as in a plan. Nothing is started outside it.
+    description: A maintenance window, as in a plan. Nothing is started outside the window.
+    type: dict
+  plan:
+    description:
+      - A whole plan, as in the variable C(restart_plan). It replaces O(workloads), the selection options, the limits and O(window).
+      - O(workloads), O(kind), O(name), O(name_pattern), O(namespace), O(all_namespaces), O(label_selectors), O(field_selectors),
+        O(select), O(uses), O(service_account), O(image), O(only), O(exclude), O(window), O(timeout), O(grace), O(settle),
+        O(max_parallel), O(stagger), O(failure_budget), O(on_failure), O(undo_scope) and O(budgets) are refused together with it. Set them
+        in the plan.
+      - A plan with C(canary) needs O(journal), which keeps the strategies from before, and O(wait=true).
+    type: dict
+  gate_auth:
+    description:
+      - The credentials of the gates of O(plan), by the names that these have in C(auth). Each is a dictionary with C(token), or with
+        C(username) and C(password), and perhaps C(ca_cert) (a path) and C(validate_certs).
+    type: dict
+  bake:
+    description:
+      - How long all workloads of O(plan) must stay healthy, counted from the end of the rollout of each. It is C(settle) for all of them, if
+        that is shorter.
+      - The playbook restart_prod sets it for a second call on each cluster of a wave, in which everything is restarted already.
+    type: str
+  wave_gates:
+    description:
+      - Gates by their names, as in C(gates) of a plan. They are asked when everything is restarted, and the call fails if one does not open.
+        The playbook restart_prod sets them as O(bake).
     type: dict
   journal:
-    description: Keeps the state of a plan's run in a ConfigMap of the cluster, so that it can be resumed. The role staggered_restart sets it.
+    description:
+      - Records the run of the O(plan) in a journal on the cluster, so that it can be resumed. The module takes the lock of the plan,
+        renews it while it works, and releases it at the end. The role staggered_restart sets this option.
     type: dict
     suboptions:
-      plan:
-        description: Name of the plan; the ConfigMap is called C(restartx-) and this name.
-        type: str
-        required: true
-      digest:
-        description: Digest of the plan.
-        type: str
-        required: true
       namespace:
-        description: Namespace of the ConfigMap, which must exist.
+        description: Namespace of journals and locks, which must exist.
         type: str
         default: restartx-system
       clusters:
-        description: The inventory hosts that the run is meant for.
+        description: The inventory hosts of the run.
         type: list
         elements: str
         default: []
       job:
         description: Id of the job that started the run, for the record.
         type: str
-      seen_run:
-        description:
-          - The run that the journal told of when it was decided which run this is; empty where there was no journal. Should it by now
-            tell of a third one, another start was faster, and nothing is touched. Not looked at by default.
+      period:
+        description: The period that the run belongs to, such as C(2026-11), for the record.
         type: str
-      holder:
+      expected_run:
         description:
-          - Who holds the plan's lock, as told to M(restartx.core.k8s_rollout_lock). The module renews the lock while it works, and begins
-            nothing any more once it is lost. Without it no lock is asked for.
+          - The newest run of the plan at the time when this run was chosen; empty if there was none. If another run has begun since
+            then, nothing is touched. By default this is not checked.
+        type: str
+      retry:
+        description:
+          - Which outcomes of earlier starts of the run are tried again. V(failed) always is. Workloads that are V(undone) or
+            V(superseded) are not restarted again unless you name that outcome. V(all) means all three.
+        type: list
+        elements: str
+        choices: [failed, undone, superseded, all]
+        default: [failed]
+      lock_holder:
+        description:
+          - The holder of the plan's lock, as returned by M(restartx.core.k8s_rollout_lock). The module renews the lock, and releases
+            it only if its Ansible process is gone.
+          - By default the module takes the lock before it reads the workloads, and releases it at its end.
+        type: str
+      lock_timeout:
+        description: How long to wait if another start of the plan holds the lock.
+        type: str
+        default: 0s
+      break_lock:
+        description: Breaks the lock of another start for this reason, which is recorded on the lock. Use it only if that start is
+          certainly dead.
+        type: str
+      break_circuit:
+        description: Why the run could start although more restarts of the plan failed than its C(max_failure_rate) allows, for the
+          record.
         type: str
 notes:
-  - A restart brings no new configuration into a pod whose configuration is part of the image, and no new image behind a tag unless the
-    pull policy asks for it.
+  - Workloads are refused if a restart would replace no pod. These are paused Deployments, workloads with the update strategy OnDelete,
+    and StatefulSets whose partition holds back all pods. A StatefulSet is also refused while it waits for a pod that cannot become
+    ready.
+  - If somebody else restarts a workload later, for example with C(kubectl rollout restart), it no longer counts as restarted by the
+    run.
+  - A restart changes nothing about configuration that is part of the image. It pulls a moved tag only if the pull policy is C(Always).
 seealso:
   - module: restartx.core.k8s_rollout_status
   - module: restartx.core.k8s_rollout_undo
@@ -142,33 +225,47 @@ EXAMPLES = r"""
     reason: certificates renewed
     ticket: CHG0042
 
-- name: Restart all that read the rotated secret, three at a time, and undo what does not come back
+- name: Restart everything that uses the rotated secret, three at a time, and undo what fails
   restartx.core.k8s_rollout_restart:
     context: eu-west
     namespace: [shop, billing]
     kind: [Deployment, StatefulSet]
-    label_selectors: [uses-ca=internal]
+    uses: [secret/internal-ca]
     max_parallel: 3
     settle: 10s
     on_failure: undo
 
-- name: Only what has more than one replica
+- name: Restart only Deployments with more than one replica
   restartx.core.k8s_rollout_restart:
     namespace: shop
     select: "spec.replicas > `1`"
 
-- name: In order
+- name: Restart what has run for more than 30 days, except for the canary
+  restartx.core.k8s_rollout_restart:
+    namespace: shop
+    only: {started_before: 30d}
+    exclude: {name_pattern: ["*-canary"]}
+    allow_empty: true # nothing may be that old
+
+- name: Restart workloads in order
   restartx.core.k8s_rollout_restart:
     namespace: [shop]
     workloads:
       - {id: cache, kind: StatefulSet, name: redis, optional: true}
       - {id: core, name: [catalog, cart], after: [cache]}
       - {id: web, label_selectors: [tier=web], after: [core], max_parallel: 1}
+
+- name: Restart one Deployment as kubectl does, although a PodDisruptionBudget may leave no room for it
+  restartx.core.k8s_rollout_restart:
+    namespace: shop
+    name: api
+    budgets: report
 """
 
 RETURN = r"""
 results:
-  description: One entry for each workload, in the order of the selection. No whole objects, for they carry environment values.
+  description: One entry for each workload, in the order of the selection. Whole objects are not returned, because they contain
+    environment values.
   returned: always
   type: list
   elements: dict
@@ -192,9 +289,10 @@ results:
     outcome:
       description:
         - C(restarted), C(already_restarted) (by the same run) and C(rolled_out) are good.
-        - C(failed) where the cluster says so or no waiting heals it, C(unfinished) where the time was up, C(refused) where nothing was tried,
-          C(superseded) where someone took the restart back, C(undone) with O(on_failure=undo), C(not_started) where its turn never came.
-        - C(in_progress) where O(fail_fast) ended the wait.
+        - C(failed) if the cluster says so or the workload cannot recover, C(unfinished) if it may still succeed, C(refused) if nothing was
+          tried, C(superseded) if somebody reverted the restart, C(undone) with O(on_failure=undo), C(not_started) if its turn never
+          came.
+        - C(in_progress) if O(fail_fast) ended the wait.
       type: str
       returned: always
     changed:
@@ -202,40 +300,72 @@ results:
       type: bool
       returned: always
     revision_before:
-      description: A Deployment's revision number or a StatefulSet's revision name before; null for a DaemonSet, which does not say.
+      description: The revision before the call. A number for a Deployment, a name for a StatefulSet, null for a DaemonSet, whose
+        status has none.
       type: str
       returned: always
     revision_after:
-      description: The same afterwards, as last seen.
+      description: The revision after the call, as last seen.
       type: str
       returned: always
     message:
-      description: What was last seen of the rollout, in C(kubectl)'s words where it has some; or why nothing was done.
+      description: The last known status of the rollout, in the words of C(kubectl) where it has any, or why nothing was done.
       type: str
       returned: always
     cause:
       description:
-        - Why it did not come up, as far as its pods and events tell. Its keys are C(code), C(object), C(pod), C(container), C(reason),
-          C(sentence), C(advice) and C(log), the last lines of that container's log.
+        - Why the workload did not come up, as far as its pods and events show it. Its keys are C(code), C(object), C(pods) (how many
+          of the new pods show it, and on which nodes), C(pod), C(container), C(exit_code), C(reason), C(sentence), C(advice), C(log)
+          (the last lines of that container's log) and C(also) (further causes, the worst first, each with C(code) and C(sentence)).
       type: dict
-      returned: always, null where nothing is wrong or nothing is known
+      returned: always, null if nothing is wrong or nothing is known
+    reaction:
+      description:
+        - What followed a failure. With O(on_failure=undo) it says what came of the undo. With O(on_failure=pause) it says how the
+          workload is held, with the command that releases it.
+      type: str
+      returned: always, null if nothing failed or nothing followed
+    undo_cause:
+      description:
+        - Why the undo after a failure did not come up, with the same keys as C(cause). It is found in the rollout of the undo, while
+          C(cause) is that of the restart.
+      type: dict
+      returned: always, null if no undo failed or nothing is known
+    pods:
+      description:
+        - Its pods at the end of the call. C(new) counts pods of the newest revision, C(available) counts available pods of any
+          revision, and C(total) is how many pods the workload should have.
+      type: dict
+      returned: always
+    missing:
+      description:
+        - What is missing although C(kubectl) calls the rollout done. For example, pods are ready but not yet available, old pods are
+          still terminating, a partition holds pods back, or there are no pods at all.
+      type: str
+      returned: always, null if nothing is missing
+    nothing_to_replace:
+      description: Whether the workload has no pods, so that a restart replaces none.
+      type: bool
+      returned: always
     risks:
-      description: What a restart of this workload may do to its users, as short sentences.
+      description:
+        - How a restart of this workload may affect its users, as short sentences. Empty with O(plan), because the C(findings) of
+          M(restartx.core.k8s_rollout_plan) tell them.
       type: list
       elements: str
       returned: always
     started_at:
-      description: When its turn came, in UTC.
+      description: When work on it started, in UTC.
       type: str
-      returned: always, null where it did not come
+      returned: always, null if it never started
     finished_at:
       description: When its outcome was known, in UTC.
       type: str
-      returned: always, null where it was never started
+      returned: always, null if it never started
     duration:
-      description: Seconds between the two.
+      description: Seconds between C(started_at) and C(finished_at).
       type: float
-      returned: always, null where it was never started
+      returned: always, null if it never started
   sample:
     - kind: Deployment
       namespace: shop
@@ -247,22 +377,64 @@ results:
       revision_after: "8"
       message: deployment "api" successfully rolled out
       cause: null
+      reaction: null
+      undo_cause: null
+      pods: {new: 3, available: 3, total: 3}
+      missing: null
+      nothing_to_replace: false
       risks: []
       started_at: "2026-11-24T22:15:03Z"
       finished_at: "2026-11-24T22:15:24Z"
       duration: 21.2
 summary:
-  description: How many workloads had which outcome.
+  description:
+    - How many workloads have each outcome. Workloads that were restarted but have no pods are counted as C(nothing_to_replace)
+      instead.
   returned: always
   type: dict
   sample: {restarted: 11, failed: 1}
+gates:
+  description:
+    - What came of each gate of O(plan). C(name) is its name, and C(gate) what was asked. C(place) is V(before) or V(after) the
+      restarts, V(entry) (the C(entry) of the plan that it is), V(run) (after the whole run) or V(wave) (of O(wave_gates)).
+    - C(state) is V(open), V(passed) (it did not open in time, and C(on_timeout) is V(continue)), V(closed), V(failed) or
+      V(not_asked).
+    - C(message) is its last answer, C(log) the last lines of a Job that failed, without passwords and tokens, and C(opened_at)
+      when it was open for the first time.
+  returned: when O(plan) has gates
+  type: list
+  elements: dict
+  sample:
+    - name: schema
+      place: entry
+      entry: schema
+      gate: job "migrate-0042" in namespace "shop"
+      state: open
+      message: job "migrate-0042" in namespace "shop" is complete
+      log: []
+      opened_at: "2026-11-24T22:16:11Z"
+locked:
+  description: True if another start holds the lock of the plan, so that nothing was touched.
+  returned: when another start holds the lock
+  type: bool
+undo_scope:
+  description: What was undone because of a failure, V(entry) or V(run), beside the workload that failed.
+  returned: when O(undo_scope) is V(entry) or V(run) and a rollout failed
+  type: str
+  sample: run
+kept:
+  description: The workloads that were not undone, because a gate on a Job has opened since their restart.
+  returned: when an undo after a failure left something alone
+  type: list
+  elements: str
+  sample: [Deployment shop/cart]
 run_id:
-  description: Identifies the run on the workloads; give it to undo or to resume.
+  description: Identifies the run on the workloads. Use it to undo or to resume the run.
   returned: always
   type: str
   sample: 20261124-221503-4f9a1c
 cluster:
-  description: The cluster that answered. Its uid is that of the namespace C(kube-system), null where that may not be read.
+  description: The cluster that answered. Its uid is that of the namespace C(kube-system), or null without permission to read it.
   returned: always
   type: dict
   sample: {host: "https://10.0.0.1:6443", context: eu-west, uid: 0b5a0c4e-6d8e-4a7e-9a6c-3a0f5f6f4d21}
@@ -272,37 +444,54 @@ api_requests:
   type: int
   sample: 15
 duration:
-  description: Seconds that the module worked.
+  description: How many seconds the module ran.
   returned: always
   type: float
   sample: 21.4
 """
 
 from ansible_collections.restartx.core.plugins.module_utils import entry
-from ansible_collections.restartx.core.plugins.module_utils.options import CHANGING, CONNECTION, PACING, SELECTION, WAITING
-from ansible_collections.restartx.core.plugins.module_utils.run import verbs
-
+from ansible_collections.restartx.core.plugins.module_utils.options import (
+    CHANGING,
+    CONNECTION,
+    PACING,
+    SELECTION,
+    WAITING,
+)
+from ansible_collections.restartx.core.plugins.module_utils.verbs.restart import restart
 
 JOURNAL = {
-    "plan": {"type": "str", "required": True},
-    "digest": {"type": "str", "required": True},
     "namespace": {"type": "str", "default": "restartx-system"},
     "clusters": {"type": "list", "elements": "str", "default": []},
     "job": {"type": "str"},
-    "seen_run": {"type": "str"},
-    "holder": {"type": "str"},
+    "period": {"type": "str"},
+    "expected_run": {"type": "str"},
+    "retry": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["failed", "undone", "superseded", "all"],
+        "default": ["failed"],
+    },
+    "lock_holder": {"type": "str"},
+    "lock_timeout": {"type": "str", "default": "0s"},
+    "break_lock": {"type": "str"},
+    "break_circuit": {"type": "str"},
 }
 
 
 def main() -> None:
     entry.run_module(
-        verbs.restart,
+        restart,
         {
             **CONNECTION,
             **SELECTION,
             **WAITING,
             **PACING,
             **CHANGING,
+            "plan": {"type": "dict"},
+            "gate_auth": {"type": "dict", "no_log": True},
+            "bake": {"type": "str"},
+            "wave_gates": {"type": "dict"},
             "workloads": {"type": "list", "elements": "dict"},
             "run_id": {"type": "str"},
             "reason": {"type": "str"},
@@ -310,11 +499,28 @@ def main() -> None:
             "operator": {"type": "str"},
             "change_cause": {"type": "str"},
             "annotations": {"type": "dict"},
-            "on_failure": {"type": "str", "choices": ["stop", "continue", "undo"], "default": "stop"},
+            "delete_stuck_pods": {"type": "bool", "default": False},
+            "on_failure": {"type": "str", "choices": ["stop", "continue", "undo", "pause"], "default": "stop"},
+            "undo_scope": {"type": "str", "choices": ["workload", "entry", "run"], "default": "workload"},
+            "budgets": {"type": "str", "choices": ["honour", "report"], "default": "honour"},
             "window": {"type": "dict"},
             "journal": {"type": "dict", "options": JOURNAL},
         },
-        mutually_exclusive=[("workloads", option) for option in ("name", "label_selectors", "field_selectors", "select")],
+        mutually_exclusive=[
+            ("workloads", option)
+            for option in (
+                "name",
+                "name_pattern",
+                "label_selectors",
+                "field_selectors",
+                "select",
+                "uses",
+                "service_account",
+                "image",
+                "only",
+                "exclude",
+            )
+        ],
     )
 
 

@@ -20,8 +20,8 @@ from lab import Lab
 for folder in (Path(__file__).parent, Path(__file__).parents[1] / "system"):
     sys.path.insert(0, str(folder))
 
-from house import RBAC  # noqa: E402
-from shop import Shop  # noqa: E402
+from house import RBAC
+from shop import Shop
 
 BEGAN = time.monotonic()
 NOT_BEGUN = []
@@ -77,11 +77,12 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def clusters(tmp_path_factory):
-    """eu-west and us-east, with controllers, KWOK nodes and rbac/cluster.yml."""
+    """eu-west and us-east, with controllers, KWOK nodes and rbac/cluster.yml and rbac/budgets.yml."""
     with Lab(tmp_path_factory.mktemp("lab"), owned=True) as lab:
         found = {cluster.name: cluster for cluster in lab.up(["eu-west", "us-east"], nodes=1)}
         for cluster in found.values():
-            cluster.apply((RBAC / "cluster.yml").read_text())
+            for name in ("cluster.yml", "budgets.yml"):
+                cluster.apply((RBAC / name).read_text())
         yield found
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-
 from house import RBAC, RESTARTED_AT, RUN, USER_AGENT, Namespace, environment, workload
 from started import Started
 
 NAME = "soak"  # of the namespace and of the plan
 JOURNALS = "restartx-system"
-OBJECT = f"restartx-{NAME}"  # the plan's journal, and its lock
+LOCK = f"restartx-{NAME}"  # the plan's Lease
+OF_PLAN = f"restartx.io/plan={NAME}"  # the label of the journals of its runs
 MAX_PARALLEL = 5
 # Each step is restarted after the one before it.
 STEPS = {
@@ -103,8 +103,8 @@ class Shop:
             namespace.rolled_out(*(f"{kind.lower()}/{name}" for name, kind in KIND.items()))
         if any(journal and journal["state"] != "finished" for journal in self.journals().values()):
             for cluster in self.clusters.values():
-                gone = ("configmap,lease", OBJECT, "--ignore-not-found")
-                cluster.kubectl("delete", "--namespace", JOURNALS, *gone)
+                cluster.kubectl("delete", "--namespace", JOURNALS, "configmap", "--selector", OF_PLAN)
+                cluster.kubectl("delete", "--namespace", JOURNALS, "lease", LOCK, "--ignore-not-found")
 
     def workloads(self, context):
         """The workloads on a cluster, by name."""
@@ -139,18 +139,20 @@ class Shop:
         return rows
 
     def journals(self):
-        """The journal on each cluster, None where there is none."""
+        """The journal of the newest run on each cluster, None where there is none."""
         found = {}
         for context, namespace in self._journals.items():
-            held = [item for item in namespace.list("configmaps") if item["metadata"]["name"] == OBJECT]
-            found[context] = json.loads(held[0]["data"]["journal.json"]) if held else None
+            labels = [(item, item["metadata"].get("labels", {})) for item in namespace.list("configmaps")]
+            held = [item for item, of in labels if of.get("restartx.io/plan") == NAME]
+            runs = [json.loads(item["data"]["journal.json"]) for item in held]
+            found[context] = max(runs, key=lambda run: run["started_at"], default=None)
         return found
 
     def lock_holders(self):
         """Who holds the plan's lock, by cluster; nobody where it is free."""
         found = {}
         for context, cluster in self.clusters.items():
-            shown = cluster.kubectl("get", "lease", OBJECT, "--namespace", JOURNALS, "--ignore-not-found", "-o", "json")
+            shown = cluster.kubectl("get", "lease", LOCK, "--namespace", JOURNALS, "--ignore-not-found", "-o", "json")
             found[context] = json.loads(shown.stdout)["spec"].get("holderIdentity") or None if shown.stdout else None
         return found
 
@@ -163,6 +165,7 @@ class Shop:
             if event["verb"] == "patch"
             and event["objectRef"]["name"] in KIND
             and event["responseStatus"]["code"] == 200
+            and "dryRun=" not in event["requestURI"]  # as the check of the plan sends them
         ]
 
 

@@ -8,14 +8,14 @@ import os
 import signal
 import time
 
-import pytest
-
 import network
+import pytest
 from house import USER_AGENT, now
-from lab.poll import wait_until
 from shop import NAME
 from test_watch import compact
 from ticket import Ticket
+
+from lab.poll import wait_until
 
 ETCD_STOPS = 10  # seconds
 

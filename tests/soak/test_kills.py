@@ -9,10 +9,11 @@ import os
 import signal
 import time
 
-from ansible_collections.restartx.core.plugins.module_utils.run.controller import LOOK_EVERY
 from house import now
 from shop import MAX_PARALLEL
 from ticket import ALL_DONE, started_until
+
+from ansible_collections.restartx.core.plugins.module_utils.engine.controller import LOOK_EVERY
 
 
 def test_the_controller_alone(shop, seed, tell):
@@ -41,7 +42,7 @@ def test_the_module_alone(shop, seed, tell):
         ticket.assert_done()
     else:
         assert code == 2, said
-        assert "the module ended before it could say how far it came (exit code 137" in said, said
+        assert "the module ended before it could report its progress (exit code 137" in said, said
         assert "it resumes run" in said, said
     conclude(ticket, tell, f"killed after {moment:.1f} s")
 

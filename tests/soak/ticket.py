@@ -11,8 +11,9 @@ import time
 from collections import Counter
 
 from house import now
-from lab.poll import wait_until
 from shop import KIND, NAME
+
+from lab.poll import wait_until
 
 ALL_DONE = "all was done"
 
@@ -104,7 +105,7 @@ def started_until(shop, kind, seed, moment):
         has_come = moment(ticket.random, shop.span)
         with ticket.start() as started:
             began = time.monotonic()
-            wait_until(lambda: started.ended or has_come(started), "the moment", 300)
+            wait_until(lambda has_come=has_come, started=started: started.ended or has_come(started), "the moment", 300)
             if not started.ended:
                 yield ticket, started, time.monotonic() - began
                 return

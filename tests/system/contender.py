@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connect import connect
-from ansible_collections.restartx.core.plugins.module_utils.run.clock import SystemClock
-from ansible_collections.restartx.core.plugins.module_utils.run.lease import Lease
+from ansible_collections.restartx.core.plugins.module_utils.engine.clock import SystemClock
+from ansible_collections.restartx.core.plugins.module_utils.record.lease import Lease
 
-PATIENCE = 300.0  # seconds
+MAX_WAIT = 300.0  # seconds
 
 
 def main(folder: Path, times: int) -> None:
@@ -24,7 +24,7 @@ def main(folder: Path, times: int) -> None:
     for number in range(times):
         holder = f"{os.getpid()}-{number}"
         lease = Lease(cluster, SystemClock(), "restartx-system", "contended", holder)
-        lease.acquire(PATIENCE)
+        lease.acquire(MAX_WAIT)
         os.close(os.open(folder / "held", os.O_CREAT | os.O_EXCL))
         with (folder / "log").open("a") as log:
             log.write(f"{holder}\n")

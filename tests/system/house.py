@@ -30,6 +30,12 @@ KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 APPS = ("deployments", "statefulsets", "daemonsets", "replicasets", "controllerrevisions")
 
 
+def permit(cluster):
+    """Apply what an administrator applies once on each cluster."""
+    for name in ("cluster.yml", "budgets.yml"):
+        cluster.apply((RBAC / name).read_text())
+
+
 def environment(kubeconfig, **more):
     """The environment of a user who has this kubeconfig and nothing else that leads to a cluster."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "ANSIBLE_"))}
@@ -47,10 +53,10 @@ class Running:
         self.process.stdin.close()
         self.process.stdin = None
 
-    def result(self):
+    def result(self, longest=LONGEST_RUN):
         """What it returned when it had ended: one JSON object, and never a traceback. `warnings` are plain texts."""
         try:
-            out, err = self.process.communicate(timeout=LONGEST_RUN)
+            out, err = self.process.communicate(timeout=longest)
         finally:
             self.process.kill()
         assert "Traceback" not in out + err, out + err
@@ -73,7 +79,7 @@ class Operator:
     def run(self, module, **options):
         """Run a module to its end; its result, of which the common shape is checked."""
         result = self.start(module, **options).result()
-        assert SHAPE <= set(result), result
+        assert set(result) >= SHAPE, result
         return result
 
 
@@ -105,21 +111,47 @@ class Namespace:
         self.rolled_out(*names)
         objects = [name.split("/") for name in names]
         wait_until(
-            lambda: not any(pod["metadata"].get("deletionTimestamp") for pod in self.list("pods"))
-            and not any(self.get(*one)["status"].get("terminatingReplicas") for one in objects),
+            lambda: (
+                not any(pod["metadata"].get("deletionTimestamp") for pod in self.list("pods"))
+                and not any(self.get(*one)["status"].get("terminatingReplicas") for one in objects)
+            ),
             "the old pods to be gone",
         )
 
+    def stuck(self, name):
+        """Wait until the last pod of a StatefulSet is one of its new revision and waits with a reason.
+
+        Only a list tells that: between the two revisions there is no pod of that name.
+        """
+
+        def is_stuck(stateful_set, pod):
+            new = stateful_set["status"].get("updateRevision")
+            last = f"{name}-{stateful_set['spec']['replicas'] - 1}"
+            containers = pod["status"].get("containerStatuses", [])
+            return (
+                pod["metadata"]["name"] == last
+                and pod["metadata"]["labels"]["controller-revision-hash"] == new
+                and new != stateful_set["status"].get("currentRevision")
+                and any(one["state"].get("waiting", {}).get("reason") for one in containers)
+            )
+
+        def found():
+            stateful_set = self.get("StatefulSet", name)
+            return any(is_stuck(stateful_set, pod) for pod in self.list("pods"))
+
+        wait_until(found, f"the last pod of {name} to be stuck", timeout=60)
+
     def get(self, kind, name):
         """One object, as the API has it. Asked by the lab itself, which is quicker than kubectl and never counted."""
-        return self._api.request("GET", f"{self._path(kind)}/{name}")
+        return self.api.request("GET", f"{self._path(kind)}/{name}")
 
     def list(self, kind, labels=""):
         """All objects of a kind with these labels."""
-        return self._api.request("GET", f"{self._path(kind)}?labelSelector={quote(labels)}")["items"]
+        return self.api.request("GET", f"{self._path(kind)}?labelSelector={quote(labels)}")["items"]
 
     @functools.cached_property
-    def _api(self):
+    def api(self):
+        """The API server, as the lab asks it: much cheaper than a process of kubectl."""
         pki = self.cluster.authority.directory
         return Api(self.cluster.server, self.cluster.authority.certificate_path, pki / "lab.crt", pki / "lab.key")
 
@@ -189,7 +221,7 @@ def entry_of(result, name):
 
 def now():
     """A moment from which on requests are looked at."""
-    return datetime.datetime.now(datetime.timezone.utc)
+    return datetime.datetime.now(datetime.UTC)
 
 
 def patches(cluster, since, code=None):
@@ -199,3 +231,24 @@ def patches(cluster, since, code=None):
         for event in cluster.requests(USER_AGENT, since)
         if event["verb"] == "patch" and code in (None, event["responseStatus"]["code"])
     ]
+
+
+def create_job(namespace, name="migrate"):
+    """A Job that waits, because no node of the lab runs it to an end."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": "localhost/shop:1"}]}
+    body = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {"suspend": True, "template": {"spec": pod}},
+    }
+    namespace.kubectl("create", "-f", "-", input=json.dumps(body))
+
+
+def end_job(namespace, name, *conditions):
+    """Set the conditions of a Job as its controller does when it ends."""
+    at = now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    held = [{"type": one, "status": "True", "message": "by the test", "lastTransitionTime": at} for one in conditions]
+    status = {"conditions": held, "startTime": at, **({"completionTime": at} if "Complete" in conditions else {})}
+    path = f"/apis/batch/v1/namespaces/{namespace.name}/jobs/{name}/status"
+    namespace.api.request("PATCH", path, {"status": status})

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from house import RUN, workload
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +30,10 @@ def environment(operator, tmp_path):
     """A user who never used Ansible: no Ansible settings, no plugins at home."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "K8S_AUTH_"))}
     return clean | {"KUBECONFIG": str(operator.kubeconfig), "ANSIBLE_HOME": str(tmp_path / "home")}
+
+
+# The settings for tables where the collection is installed; in a checkout, ansible.cfg has them.
+TABLES = {"ANSIBLE_STDOUT_CALLBACK": "restartx.core.table", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true"}
 
 
 @pytest.fixture(params=["checkout", "installed"])
@@ -58,11 +61,15 @@ def test_restart_status_and_undo_are_one_command_each(namespace, folder, environ
             f"namespace={namespace.name} {select}",
             *more,
         ]
-        said = run(command, folder, environment)
+        said = run(command, folder, environment | {"ANSIBLE_STDOUT_CALLBACK": "minimal"})
         head, _arrow, body = said.partition(" => ")
         return head, yaml.safe_load(body)["results"][0]["outcome"]
 
     namespace.create(workload("Deployment", "api"))
+    status = ["ansible", "localhost", "-m", "restartx.k8s_rollout_status", "-a", f"namespace={namespace.name}"]
+    table = run(status, folder, environment | ({} if folder == ROOT else TABLES)).splitlines()
+    assert table[1].split()[:5] == ["KIND", "NAMESPACE/NAME", "OUTCOME", "NEW", "READY"]
+    assert table[2].split()[:5] == ["Deployment", f"{namespace.name}/api", "rolled_out", "1", "1/1"]
     assert adhoc("status", select="kind=Deployment,StatefulSet,DaemonSet") == ("localhost | SUCCESS", "rolled_out")
     assert adhoc("restart", "--check")[0] == "localhost | CHANGED"
     assert RUN not in namespace.annotations("Deployment", "api")

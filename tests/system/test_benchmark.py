@@ -22,8 +22,20 @@ def test_every_way_is_measured_on_every_size():
         for title, _nl, rows in (part.partition("\n") for part in done.stdout.split("### ")[1:])
     }
     ours = ["restartx", "restartx, the module alone", "floor"]
+    on_one = ["kubectl", "kubernetes.core", "restartx", "restartx, without progress", *ours[1:]]
     assert tables == {
-        "20 Deployments of 2 pods, one round": ["kubectl", "kubernetes.core", *ours],
-        "40 Deployments of 1 pod, one round": ours,
-        "2 clusters at once, 5 Deployments of 2 pods on each, one round": ["kubectl", "restartx", "floor"],
+        "8 Deployments of 2 pods, one round": on_one,
+        "12 Deployments of 1 pod, one round": ours,
+        "2 clusters at once, 3 Deployments of 2 pods on each, one round": [
+            "kubectl",
+            "restartx",
+            "restart_prod",
+            "floor",
+        ],
+        "Commands with little to do, on 2 clusters, one round": [
+            "ansible -m ping",
+            "restartx, one Deployment",
+            "floor",
+            "restart_prod --check",
+        ],
     }

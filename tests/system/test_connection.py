@@ -8,8 +8,15 @@ import base64
 import json
 import os
 import re
+import select
+import socket
 import ssl
+import subprocess
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import house
 import pytest
 import yaml
 
@@ -17,6 +24,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import clien
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connect import connect
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
 from lab import Lab
+from lab.binary import build
 from lab.poll import wait_until
 from tests.unit.cluster.pki import certificate, key, pem_of
 from tests.unit.cluster.server import Reply, Server
@@ -363,14 +371,14 @@ class TestWhatDoesNotWork:
         assert kind is errors.Unauthorized
         assert re.fullmatch(
             rf'{bare.server} does not accept the credentials of user "bare" of kubeconfig file "{path}" '
-            r"\(401 Unauthorized\): the client certificate expired on .* UTC, renew the expired one",
+            r"\(401 Unauthorized\): the client certificate expired on .* UTC; renew it",
             sentence,
         )
 
     def test_a_token_that_nobody_issued(self, bare, tmp_path):
         kind, sentence = sentence_of(connect(as_user(bare, {"token": "made-up-token"}), {}).get, API)
         assert kind is errors.Unauthorized
-        assert "they may be wrong, expired or revoked: log in anew" in sentence
+        assert "they may be wrong, expired or revoked: log in again" in sentence
         assert "made-up-token" not in sentence
 
     def test_a_port_where_nobody_listens(self, bare):
@@ -405,7 +413,7 @@ class TestWhatDoesNotWork:
         host = bare.server.replace("https:", "http:")
         assert sentence_of(connect({"host": host}, {}).get, API) == (
             errors.Invalid,
-            f"{host} speaks TLS: write the host with https://",
+            f"{host} expects TLS: write the host with https://",
         )
 
     def test_a_context_that_does_not_exist(self, bare):
@@ -418,7 +426,7 @@ class TestWhatDoesNotWork:
         (tmp_path / "config").write_text("")
         assert sentence_of(connect, {"kubeconfig": str(tmp_path / "config")}, {}) == (
             errors.ConfigError,
-            f'kubeconfig file "{tmp_path}/config" is empty: write it anew, or give another file',
+            f'kubeconfig file "{tmp_path}/config" is empty: recreate it, or give another file',
         )
 
 
@@ -489,6 +497,114 @@ class TestCredentialPlugins:
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
         return cluster.create(path, review)["status"]["userInfo"]["username"]
+
+
+class TestProxies:
+    """A proxy that knows a name for the API server which nobody else knows, and what kubectl makes of it."""
+
+    SERVER = "https://api.bare.example:6443"
+
+    @pytest.fixture
+    def proxy(self, bare):
+        target = ("127.0.0.1", urlsplit(as_user(bare, None)["kubeconfig"]["clusters"][0]["cluster"]["server"]).port)
+
+        class Passing(BaseHTTPRequestHandler):
+            def do_CONNECT(self):
+                self.server.seen.append((self.path, self.headers.get("Proxy-Authorization")))
+                with socket.create_connection(target) as api:
+                    self.send_response(200)
+                    self.end_headers()
+                    ends = {self.connection: api, api: self.connection}
+                    while all(self.pass_on(end, ends[end]) for end in select.select(ends, (), ())[0]):
+                        pass
+                self.close_connection = True
+
+            @staticmethod
+            def pass_on(end, other):
+                data = end.recv(65536)
+                other.sendall(data)
+                return data
+
+            def log_message(self, *_arguments):
+                """Nothing on the test's output."""
+
+        server = Server(handler=Passing)
+        yield server
+        server.close()
+
+    @pytest.mark.parametrize(
+        ("environ", "proxied"),
+        [
+            ({"HTTPS_PROXY": "PROXY"}, True),
+            ({"https_proxy": "PROXY"}, True),
+            ({"HTTPS_PROXY": "PROXY", "NO_PROXY": "other.example,10.0.0.0/8"}, True),
+            ({"HTTPS_PROXY": "PROXY", "NO_PROXY": "bare.example:443"}, True),
+            ({"HTTPS_PROXY": "PROXY", "NO_PROXY": ".bare.example"}, False),
+            ({"HTTPS_PROXY": "PROXY", "no_proxy": "bare.example:6443"}, False),
+            ({"HTTP_PROXY": "PROXY"}, False),
+        ],
+    )
+    def test_the_environment_is_read_as_kubectl_reads_it(self, bare, proxy, tmp_path, environ, proxied):
+        environ = {
+            name: value.replace("PROXY", proxy.url.replace("//", "//ann:p%40ss@")) for name, value in environ.items()
+        }
+        options = as_user(bare, None, {"server": self.SERVER, "tls-server-name": "localhost"})
+        (tmp_path / "config").write_text(yaml.safe_dump(options["kubeconfig"]))
+        command = [build(), "kubectl", "--kubeconfig", tmp_path / "config", "get", "--raw", "/version"]
+        done = subprocess.run(
+            command, env={"HOME": str(tmp_path), **environ}, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) is proxied, done.stderr
+        asked = list(proxy.seen)
+        proxy.seen.clear()
+        cluster = connect(options | {"context": "bare"}, environ, retry=Retry(attempts=1))
+        if proxied:
+            assert cluster.get("/version") == json.loads(done.stdout)
+        else:
+            with pytest.raises(errors.Unreachable, match='the name "api.bare.example" has no address'):
+                cluster.get("/version")
+        assert set(proxy.seen) == set(asked)
+        assert set(asked) == ({("api.bare.example:6443", "Basic YW5uOnBAc3M=")} if proxied else set())
+
+
+class TestSecrets:
+    """What modules write to the syslog of the host on which they run."""
+
+    CAPTURE = """
+import os, syslog
+def note(*words):
+    with open(os.environ["SYSLOG"], "a") as file:
+        file.write(repr(words) + "\\n")
+syslog.syslog = note
+"""
+    REQUIRED = {
+        "k8s_rollout_restart": {"namespace": NAMESPACE, "name": "api", "wait": False, "check": True},
+        "k8s_rollout_status": {"namespace": NAMESPACE, "name": "api", "wait": False},
+        "k8s_rollout_history": {"namespace": NAMESPACE, "name": "api"},
+        "k8s_rollout_undo": {"namespace": NAMESPACE, "name": "api", "wait": "perhaps"},
+    }
+
+    def test_an_inline_kubeconfig_is_in_no_log_and_no_result(self, bare, tmp_path):
+        options = as_user(bare, None)
+        user = options["kubeconfig"]["users"][0]["user"]
+        for name in ("client-certificate", "client-key"):
+            data = (
+                base64.b64encode(Path(user.pop(name)).read_bytes()).decode() if name in user else user[f"{name}-data"]
+            )
+            user[f"{name}-data"] = data
+        (tmp_path / "sitecustomize.py").write_text(self.CAPTURE)
+        path = f"{tmp_path}:{house.ROOT / '.collections'}"
+        operator = house.Operator(tmp_path / "none")
+        env = {"PYTHONPATH": path, "SYSLOG": str(tmp_path / "syslog")}
+        running = [operator.start(name, env=env, **more, **options) for name, more in self.REQUIRED.items()]
+        results = [each.result() for each in running]
+        logged = (tmp_path / "syslog").read_text()
+        assert logged.count("Invoked with") == 3
+        assert results[1]["cluster"]["host"] == options["kubeconfig"]["clusters"][0]["cluster"]["server"]
+        assert "unable to convert to bool" in results[3]["msg"]
+        for text in (logged, json.dumps(results)):
+            assert user["client-key-data"] not in text
+            assert "client-key-data" not in text
 
 
 V1 = "client.authentication.k8s.io/v1"

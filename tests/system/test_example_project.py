@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from house import RBAC, ROOT, Namespace, environment, workload
 
 PROJECT = ROOT / "examples" / "project"
@@ -41,7 +40,9 @@ def canary(cluster, kubeconfig, tmp_path):
 
 
 def test_the_readme_shows_how_to_see_what_would_happen(canary, tmp_path):
-    (typed,) = re.findall(r"^\$ (ansible-playbook .*--check)", (PROJECT / "README.md").read_text(), re.MULTILINE)
+    (typed,) = re.findall(
+        r"^\$ (ansible-playbook restart\.yml .*--check)", (PROJECT / "README.md").read_text(), re.MULTILINE
+    )
     program, *arguments = shlex.split(typed)
     settings = {"ANSIBLE_HOME": str(tmp_path / "home"), "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
     command = [Path(sys.executable).with_name(program), *arguments]

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from house import ROOT, environment, now, outcomes, patches, workload
 
 PROCESSES = 8
@@ -60,13 +59,18 @@ def restart(namespace, plan, holder):
     for name in ("first", "second"):
         namespace.create(workload("Deployment", name, delay="90s"))
     namespace.cluster.fail({"app": "first"}, "slow-start", namespace=namespace.name)
-    running = namespace.start(
-        "restart",
-        name=["first", "second"],
-        max_parallel=1,
+    whole = {
+        "version": 1,
+        "name": plan,
+        "defaults": {"namespace": namespace.name, "max_parallel": 1},
+        "workloads": [{"id": "all", "name": ["first", "second"]}],
+    }
+    running = namespace.operator.start(
+        "k8s_rollout_restart",
+        plan=whole,
         run_id=f"run-of-{holder}",
         operator="ada",
-        journal={"plan": plan, "digest": "abc", "holder": holder},
+        journal={"lock_holder": holder},
     )
     namespace.carries(f"run-of-{holder}", "Deployment", "first")
     return running
@@ -109,6 +113,15 @@ def test_breaking_a_lock_takes_it_at_once_and_keeps_the_reason(cluster, operator
     assert lock(operator, "second", plan=plan, break_lock="its machine is gone")["duration"] < 5
     lease = cluster.kubectl("get", "lease", "-n", "restartx-system", f"restartx-{plan}", "-o", "json").stdout
     assert "its machine is gone (first at " in lease
+
+
+def test_a_lease_of_a_whole_day_that_nobody_renews_blocks_no_longer_than_one_of_ours(cluster, operator, plan):
+    lock(operator, "first", plan=plan)
+    patch = json.dumps({"spec": {"leaseDurationSeconds": 86400}})
+    cluster.kubectl("patch", "lease", "-n", "restartx-system", f"restartx-{plan}", "--type=merge", "-p", patch)
+    refused = lock(operator, "second", plan=plan)
+    assert "(first) since 20" in refused["msg"]
+    assert lease(cluster, plan)["holderIdentity"] == "first"
 
 
 def test_check_mode_locks_nothing(cluster, operator, plan):

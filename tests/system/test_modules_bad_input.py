@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
-
 from house import USER_AGENT, Operator, entry_of, now, outcomes, patches, workload
 
 DURATION = 'is not a duration; write "90s", "15m", "3h", "1h30m" or a number of seconds'
@@ -35,22 +34,42 @@ OPTIONS = [
     ({"kind": "CronJob"}, f'kind "CronJob" has no rollout; {KINDS_KNOWN}'),
     ({"kind": []}, "kind is an empty list; name at least one, or leave the option out"),
     ({"name": []}, "name is an empty list; name at least one, or leave the option out"),
-    ({"namespace": []}, "namespace is missing; name one or more, or say all_namespaces: true"),
+    ({"namespace": []}, "namespace is an empty list; name at least one, or leave the option out"),
+    ({"namespace": ""}, "namespace is empty; give it a value, or leave the option out"),
+    ({"name": ["api", ""]}, "name[1] is empty; give it a value, or leave it out"),
+    ({"name": "api,"}, "name[1] is empty; give it a value, or leave it out"),
+    ({"select": " "}, "select is empty; give it a value, or leave the option out"),
+    ({"context": ""}, "context is empty; give it a value, or leave the option out"),
+    ({"cluster_uid": []}, "cluster_uid is an empty list; name at least one, or leave the option out"),
+    ({"proxy_headers": ""}, "proxy_headers is empty; give it a value, or leave the option out"),
+    (
+        {"name": "deployment/api"},
+        'name: "deployment/api" is not the name of an object: lower-case letters, digits, "-" and "."; '
+        "write kind: Deployment and name: api",
+    ),
+    (
+        {"window": {"timezone": "localtime", "days": "tue"}},
+        'window.timezone: "localtime" means a different time zone on each machine; write the zone of a place, such '
+        "as Europe/Berlin, or UTC",
+    ),
     ({"timeout": "-5m"}, f'timeout: "-5m" {DURATION}'),
     ({"timeout": -300}, f'timeout: "-300" {DURATION}'),
     ({"wait_timeout": "soon"}, f'wait_timeout: "soon" {DURATION}'),
     ({"stagger": "10 minutes"}, f'stagger: "10 minutes" {DURATION}'),
     ({"settle": "1w"}, f'settle: "1w" {DURATION}'),
     ({"max_parallel": 0}, "max_parallel: 0 is not a whole number of at least 1"),
-    ({"failure_budget": -1}, "failure_budget: -1 is not a whole number of at least 0"),
+    (
+        {"failure_budget": -1},
+        'failure_budget: "-1" is neither a whole number of at least 0 nor a percentage such as 10%',
+    ),
     (
         {"label_selectors": ["tier in web"]},
-        'label_selectors: "tier in web" is no valid selector at "tier in web"; '
+        'label_selectors: "tier in web" is not a valid selector at "tier in web"; '
         "write it like app=web, tier!=db, tier in (web,api), canary or !canary",
     ),
     (
         {"label_selectors": ["a=b c"]},
-        'label_selectors: "a=b c" is no valid selector at "a=b c"; '
+        'label_selectors: "a=b c" is not a valid selector at "a=b c"; '
         "write it like app=web, tier!=db, tier in (web,api), canary or !canary",
     ),
     (
@@ -60,21 +79,21 @@ OPTIONS = [
     ),
     (
         {"select": "spec.replicas >"},
-        'select: "spec.replicas >" is no JMESPath expression: it ends too early (position 15)',
+        'select: "spec.replicas >" is not a JMESPath expression: it ends too early (position 15)',
     ),
-    ({"select": "a b"}, 'select: "a b" is no JMESPath expression: unexpected "b" at position 2'),
+    ({"select": "a b"}, 'select: "a b" is not a JMESPath expression: unexpected "b" at position 2'),
     ({"select": "nofunc(@)"}, 'select: "nofunc(@)" calls nofunc(), which JMESPath does not have'),
-    ({"ticket": "a\nb"}, "ticket: 'a\\nb' holds a line break or a control character; write it as one line"),
+    ({"ticket": "a\nb"}, "ticket: 'a\\nb' contains a line break or a control character; write it as one line"),
     ({"reason": "x" * 1025}, "reason has 1025 characters; at most 1024 are kept on a workload"),
     (
         {"annotations": {"no good": "x"}},
-        'annotations: "no good" is no valid annotation name; write it like example.com/team',
+        'annotations: "no good" is not a valid annotation name; write it like example.com/team',
     ),
     (
         {"annotations": {"restartx.io/run": "x"}},
         'annotations: "restartx.io/run" is set by the restart itself; use the options for it',
     ),
-    ({"workloads": []}, "workloads: [] is not a list with at least one entry"),
+    ({"workloads": []}, "workloads is an empty list; name at least one, or leave the option out"),
     ({"workloads": [{"id": "a", "name": "api", "after": "b"}]}, 'workloads[0].after: no workload "b"'),
     ({"workloads": [{"id": "a", "nmae": "api"}]}, 'workloads[0].nmae: unknown option; did you mean "name"?'),
 ]
@@ -107,7 +126,7 @@ def test_an_expression_that_fits_no_workload_names_the_workload(api):
 
 def test_undo_with_an_empty_run_id_undoes_nothing(api):
     message = failed(api.run("undo", run_id=""))
-    assert 'does not carry run ""' in message
+    assert message == "run_id is empty; give it a value, or leave the option out"
 
 
 def written(path, content):
@@ -147,7 +166,7 @@ def test_an_expired_certificate_is_told_as_such(api, tmp_path):
     message = failed(Operator(path).run("k8s_rollout_restart", namespace=[api.name]))
     assert message.startswith(f"{api.cluster.server} does not accept the credentials of ")
     assert "(401 Unauthorized): the client certificate expired on " in message
-    assert message.endswith(" UTC, renew the expired one")
+    assert message.endswith(" UTC; renew it")
 
 
 def test_a_wrong_token_is_told_as_such(api, config, tmp_path):
@@ -160,9 +179,9 @@ def test_a_wrong_token_is_told_as_such(api, config, tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("", "is empty: write it anew, or give another file"),
-        ("clusters: [", "is not valid YAML (line 1, column 12): correct it, or write it anew"),
-        ("- a list", "must be a mapping: correct it, or write the file anew"),
+        ("", "is empty: recreate it, or give another file"),
+        ("clusters: [", "is not valid YAML (line "),
+        ("- a list", "must be a mapping: correct it, or recreate the file"),
         ({"clusters": []}, "has no contexts: write one with kubectl config set-context, or give another file"),
         (None, "does not exist: give the path of an existing file as kubeconfig"),
     ],
@@ -273,7 +292,7 @@ def test_what_another_controller_owns_is_refused_unless_allowed(namespace):
     manager = 'Kafka "events" (kafka.strimzi.io/v1)'
     name = f'statefulset "events" in namespace "{namespace.name}"'
     assert refused["message"] == (
-        f"{name} is managed by {manager}, which may undo a change made behind its back; change it through its owner, or "
+        f"{name} is managed by {manager}, which may revert the change; change it through its owner, or "
         "set allow_owned: true"
     )
     assert patches(namespace.cluster, began) == []
@@ -286,4 +305,7 @@ def test_a_namespace_that_is_missing_finds_nothing(cluster, tmp_path):
     reader = cluster.certificate_kubeconfig(tmp_path / "reader", "reader", groups=["readers"])
     cluster.kubectl("create", "clusterrolebinding", "readers", "--clusterrole=view", "--group=readers")
     message = failed(Operator(reader).run("k8s_rollout_restart", namespace=["never-made"], name="api"))
-    assert message.startswith('nothing found named "api" in eu-west: searched Deployment in namespace "never-made"')
+    assert message == (
+        'nothing found named "api" in eu-west: searched Deployment in namespace "never-made"; '
+        'namespace "never-made" does not exist; to go on without it, set allow_empty: true'
+    )

@@ -8,8 +8,8 @@ import json
 import signal
 
 import pytest
-
 from house import entry_of, outcomes, workload
+
 from lab.poll import wait_until
 
 RUN = "r1"
@@ -25,17 +25,19 @@ def shop(namespace):
 
 
 def options(namespace, job="1"):
-    return {"workloads": WORKLOADS, "run_id": RUN, "journal": {"plan": namespace.name, "digest": "d", "job": job}}
+    defaults = {"namespace": namespace.name}
+    plan = {"version": 1, "name": namespace.name, "defaults": defaults, "workloads": WORKLOADS}
+    return {"plan": plan, "run_id": RUN, "journal": {"job": job}}
 
 
 def journal(namespace):
     """The journal, as somebody who reads the ConfigMap sees it."""
-    where = ("get", "configmap", f"restartx-{namespace.name}", "--namespace", "restartx-system", "-o", "json")
+    where = ("get", "configmap", f"restartx.{namespace.name}.{RUN}", "--namespace", "restartx-system", "-o", "json")
     return json.loads(json.loads(namespace.cluster.kubectl(*where).stdout)["data"]["journal.json"])
 
 
 def test_a_cancelled_restart_says_how_far_it_came_and_the_next_start_goes_on_from_there(shop):
-    running = shop.start("restart", **options(shop))
+    running = shop.operator.start("k8s_rollout_restart", **options(shop))
     shop.carries(RUN, "Deployment", "core")
     running.process.send_signal(signal.SIGTERM)
     result = running.result()
@@ -44,26 +46,43 @@ def test_a_cancelled_restart_says_how_far_it_came_and_the_next_start_goes_on_fro
     assert "the module was asked to stop (SIGTERM)" in result["msg"]
     assert journal(shop)["state"] == "stopped"
     assert {name[-3:]: entry["outcome"] for name, entry in journal(shop)["workloads"].items()} == {
-        "ore": None,
+        "ore": "in_progress",
         "web": None,
     }
 
-    result = shop.run("restart", **options(shop))
+    result = shop.operator.run("k8s_rollout_restart", **options(shop))
     assert outcomes(result) == {"core": "already_restarted", "web": "restarted"}
     assert shop.revisions("Deployment", "core") == [1, 2]
     assert journal(shop)["state"] == "finished"
 
 
-def test_a_start_that_meets_another_one_leaves_the_journal_to_it_and_restarts_nothing_twice(namespace):
+def test_a_start_that_meets_another_one_is_told_so_and_touches_nothing(shop):
+    shop.cluster.fail({"app": "core"}, "never-ready", namespace=shop.name)
+    first = shop.operator.start("k8s_rollout_restart", **options(shop))
+    shop.carries(RUN, "Deployment", "core")
+    second = shop.operator.run("k8s_rollout_restart", **options(shop, job="2"))
+    shop.come_up("core")
+    assert f'"{shop.name}" is being restarted by run {RUN}' in second["msg"]
+    assert (second["locked"], second["results"], second["changed"]) == (True, [], False)
+    assert journal(shop)["job"] == "1"
+    result = first.result()
+    assert outcomes(result) == {"core": "restarted", "web": "restarted"}
+    assert [shop.revisions("Deployment", name) for name in ("core", "web")] == [[1, 2]] * 2
+    assert journal(shop)["state"] == "finished"
+
+
+def test_a_lock_that_was_broken_leaves_journal_and_workloads_to_the_other_start(namespace):
     namespace.create(workload("Deployment", "core", delay="1s"), workload("Deployment", "web"))
     namespace.cluster.fail({"app": "core"}, "never-ready", namespace=namespace.name)
-    first = namespace.start("restart", **options(namespace))
+    first = namespace.operator.start("k8s_rollout_restart", **options(namespace))
     namespace.carries(RUN, "Deployment", "core")
-    second = namespace.start("restart", **options(namespace, job="2"))
+    taking = options(namespace, job="2")
+    second = namespace.operator.start(
+        "k8s_rollout_restart", **{**taking, "journal": {**taking["journal"], "break_lock": "its terminal is gone"}}
+    )
     wait_until(lambda: journal(namespace)["job"] == "2", "the second start to write the journal")
+    assert "the lock was lost" in first.result()["msg"]
     namespace.come_up("core")
-    results = first.result(), second.result()
-    assert [note for note in results[0]["warnings"] if "another start of the plan writes it now" in note]
-    assert not [result for result in results if "msg" in result]
+    assert outcomes(second.result()) == {"core": "already_restarted", "web": "restarted"}
     assert [namespace.revisions("Deployment", name) for name in ("core", "web")] == [[1, 2]] * 2
     assert journal(namespace)["state"] == "finished"

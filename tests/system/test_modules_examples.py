@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from house import MODULES, RBAC, ROOT, Namespace, environment, workload
+from house import MODULES, RBAC, ROOT, Namespace, create_job, end_job, environment, workload
+from web_server import WebServer
 
 NAMES = sorted(path.stem for path in MODULES.glob("[!_]*.py"))
 RUN = "20261124-221503-4f9a1c"  # as in the examples of k8s_rollout_undo
@@ -30,11 +31,20 @@ subjects: [{kind: ServiceAccount, name: restartx, namespace: restartx-system}]
 # What each task of the examples has made of the workloads that it means, in their order.
 OUTCOMES = {
     "k8s_rollout_history": [{"unchanged": 1}],
+    "k8s_rollout_leftovers": [{}, {}],
     "k8s_rollout_pause": [{"paused": 1}, {"resumed": 1}],
     "k8s_rollout_plan": [{"planned": 3}],
-    "k8s_rollout_restart": [{"restarted": 1}, {"restarted": 4}, {"restarted": 2}, {"restarted": 4}],
-    "k8s_rollout_status": [{"rolled_out": 6}, {"rolled_out": 1}],
-    "k8s_rollout_undo": [{"undone": 1}, {"undone": 3, "unchanged": 3}, {"undone": 1}],
+    "k8s_rollout_preflight": [{"planned": 4}, {"planned": 3}, {"planned": 2}],
+    "k8s_rollout_restart": [
+        {"restarted": 1},
+        {"restarted": 4},
+        {"restarted": 2},
+        {},
+        {"restarted": 4},
+        {"restarted": 1},
+    ],
+    "k8s_rollout_status": [{"rolled_out": 6}, {"rolled_out": 3}, {"rolled_out": 1}, {"rolled_out": 2}],
+    "k8s_rollout_undo": [{"undone": 1}, {"undone": 3, "unchanged": 3}, {"unchanged": 4}, {"undone": 1}],
 }
 
 
@@ -53,38 +63,93 @@ def shops(cluster, operator):
         cluster.kubectl("create", "namespace", name)
         cluster.kubectl("apply", "--namespace", name, "-f", RBAC / "namespace.yml")
         found[name] = Namespace(cluster, operator, name)
-    reads = {"uses-ca": "internal"}
+    volume = {"name": "ca", "secret": {"secretName": "internal-ca"}}
+
+    def reading(*options):
+        one = workload(*options)
+        one["spec"]["template"]["spec"]["volumes"] = [volume]
+        return one
+
     found["shop"].create(
-        workload("Deployment", "api", 2, reads),
+        reading("Deployment", "api", 2),
         workload("Deployment", "catalog", 2),
-        workload("Deployment", "cart", 1, reads),
+        reading("Deployment", "cart", 1),
         workload("Deployment", "web", 1, {"tier": "web"}),
-        workload("StatefulSet", "redis", 2, reads),
+        reading("StatefulSet", "redis", 2),
         workload("DaemonSet", "proxy"),
     )
-    found["billing"].create(workload("Deployment", "invoices", 1, reads))
+    found["billing"].create(reading("Deployment", "invoices", 1))
     yield found
     cluster.kubectl("delete", "namespace", *found, "--wait=false")
 
 
 def prepare_undo(shop):
     """What its examples want to undo: a restart of the Deployments by one run, and a StatefulSet that is stuck."""
-    assert shop.run("restart", run_id=RUN)["summary"] == {"restarted": 4}
+    entries = [{"id": "all", "namespace": shop.name}]
+    plan = {"version": 1, "name": "rotate-internal-ca", "workloads": entries}
+    restarted = shop.operator.run("k8s_rollout_restart", plan=plan, run_id=RUN, journal={"clusters": ["eu-west"]})
+    assert restarted["summary"] == {"restarted": 4}
     shop.kubectl("apply", "-f", "-", input=BINDING)
     shop.kubectl("patch", "statefulset/redis", "-p", json.dumps({"spec": {"template": BROKEN}}))
-    shop.kubectl("wait", "pod/redis-1", "--for=condition=Ready=false", "--timeout=60s")
+    shop.stuck("redis")
 
 
-PREPARE = {"k8s_rollout_undo": prepare_undo}
+def prepare_leftovers(shop):
+    """What its examples need beside the permissions of a restart: they name no plan."""
+    shop.cluster.apply((RBAC / "leftovers.yml").read_text())
+
+
+def prepare_gate(shop):
+    """The Job that its examples wait for."""
+    create_job(shop, "migrate-0042")
+    end_job(shop, "migrate-0042", "SuccessCriteriaMet", "Complete")
+    shop.kubectl("apply", "-f", RBAC / "gates.yml")
+    subject = ("--clusterrole=restartx-gates", "--serviceaccount=restartx-system:restartx")
+    shop.kubectl("create", "rolebinding", "restartx-gates", *subject)
+
+
+def prepare_pre_pull(shop):
+    """The permission for Jobs that pull images."""
+    shop.cluster.apply((RBAC / "pre_pull.yml").read_text())
+    subject = ("--clusterrole=restartx-pre-pull", "--serviceaccount=restartx-system:restartx")
+    shop.kubectl("create", "rolebinding", "restartx-pre-pull", *subject)
+
+
+PREPARE = {
+    "k8s_rollout_gate": prepare_gate,
+    "k8s_rollout_leftovers": prepare_leftovers,
+    "k8s_rollout_pre_pull": prepare_pre_pull,
+    "k8s_rollout_undo": prepare_undo,
+}
+
+
+@pytest.fixture
+def adapted(request, cluster):
+    """Changes the examples of a module where they name what is not here, or wait for long."""
+
+    def adapt_window(tasks):
+        tasks[0]["restartx.core.maintenance_window"]["outside_window"] = "fail"  # nobody waits twelve hours here
+        tasks[0]["failed_when"] = "result_0.open is not defined"
+
+    def adapt_gate(tasks):
+        prometheus, server = request.getfixturevalue("prometheus"), stack.enter_context(WebServer(cluster))
+        prometheus.metrics = 'http_requests_total{namespace="shop",code="503"} 7\n'
+        prometheus.shows('rate(http_requests_total{namespace="shop"}[1m])', "0")
+        errors, health, _object, _job, port = (task["restartx.core.k8s_rollout_gate"] for task in tasks)
+        errors |= {"url": prometheus.url, "for": "1s"}
+        errors["auth"]["token"] = "of nobody"
+        health |= {"http": server.url, "auth": server.auth}
+        port["tcp"] = server.url.split("/")[2]
+
+    with contextlib.ExitStack() as stack:
+        yield {"maintenance_window": adapt_window, "k8s_rollout_gate": adapt_gate}
 
 
 @pytest.mark.parametrize("module", NAMES)
-def test_the_examples_of_a_module_run(shops, operator, module, tmp_path):
+def test_the_examples_of_a_module_run(shops, operator, module, tmp_path, adapted):
     PREPARE.get(module, lambda shop: None)(shops["shop"])
     tasks = [{"register": f"result_{place}", **task} for place, task in enumerate(examples(module))]
-    if module == "maintenance_window":
-        tasks[0][f"restartx.core.{module}"]["outside"] = "fail"  # nobody waits twelve hours here
-        tasks[0]["failed_when"] = "result_0.open is not defined"
+    adapted.get(module, lambda tasks: None)(tasks)
     told = tmp_path / "told.json"
     results = ", ".join(task["register"] for task in tasks)
     tasks.append(

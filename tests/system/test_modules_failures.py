@@ -8,13 +8,16 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
 from house import KINDS, RUN, USER_AGENT, entry_of, now, outcomes, patches, workload
+
 from lab.poll import wait_until
 
 # failure of the lab -> code of the cause, and its sentence after 'container "main" of pod "..."'
 CAUSES = {
-    "image-pull": ("image_pull", r'cannot get its image \(ImagePullBackOff\): .*"localhost/shop:1".*not found'),
+    "image-pull": (
+        "image_not_found",
+        r'cannot get its image, which the registry does not have \(ImagePullBackOff\): .*"localhost/shop:1".*not found',
+    ),
     "crash-loop": ("crash_loop", r"keeps ending \((CrashLoopBackOff|Error), exit code 1, \d restarts?\)"),
     "oom": ("oom", r"runs out of memory \((CrashLoopBackOff|OOMKilled), exit code 137, \d restarts?\)"),
 }
@@ -47,21 +50,24 @@ def broken(shared_namespace):
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_a_workload_that_does_not_come_up_is_unfinished_with_its_cause(broken, name):
+def test_a_workload_whose_containers_are_broken_has_failed_with_its_cause(broken, name):
     entry = entry_of(broken, name)
     code, words = CAUSES[name]
-    assert (entry["outcome"], entry["cause"]["code"], entry["changed"]) == ("unfinished", code, True)
+    assert (entry["outcome"], entry["cause"]["code"], entry["changed"]) == ("failed", code, True)
     pod = rf'pod "{name}-[-a-z0-9]+" in namespace "[-a-z0-9]+"'
     assert re.fullmatch(rf'container "main" of {pod} {words}.*', entry["cause"]["sentence"])
     assert re.fullmatch(pod, entry["cause"]["object"])
     assert entry["cause"]["advice"]
+    # A DaemonSet has a new pod on each node, one after the other.
+    assert re.fullmatch(r"1 of \d new pods?, on node node-\d+", entry["cause"]["pods"])
+    assert entry["cause"]["exit_code"] == {"crash_loop": 1, "oom": 137}.get(code)
     assert entry["message"].startswith("not done after 12s: ")
 
 
 def test_a_pod_that_is_never_ready_is_named_with_what_its_probe_says(broken):
     entry = entry_of(broken, "never-ready")
-    assert (entry["outcome"], entry["cause"]["code"]) == ("unfinished", "never_ready")
-    pod = r'pod "never-ready-\w+-\w+" in namespace "[-a-z0-9]+"'
+    assert (entry["outcome"], entry["cause"]["code"]) == ("unfinished", "readiness_probe")
+    pod = r'container "main" of pod "never-ready-\w+-\w+" in namespace "[-a-z0-9]+"'
     probe = "Readiness probe failed: HTTP probe failed with statuscode: 503"
     assert re.fullmatch(rf"{pod} runs but is not ready \(for \d+ s\): {probe}", entry["cause"]["sentence"])
 
@@ -76,17 +82,17 @@ def test_a_deployment_that_exceeds_its_deadline_has_failed_in_kubectls_words(bro
 def test_the_others_are_restarted_and_the_whole_has_failed(broken):
     assert entry_of(broken, "healthy")["outcome"] == "restarted"
     assert broken["failed"] and broken["changed"]
-    assert broken["summary"] == {"unfinished": 4, "failed": 1, "restarted": 1}
+    assert broken["summary"] == {"failed": 4, "unfinished": 1, "restarted": 1}
     assert broken["msg"].startswith("5 of 6 workloads not restarted: ")
 
 
 def test_status_names_the_same_causes(broken, shared_namespace):
     result = shared_namespace.run("status", kind=list(KINDS))
     assert {entry["name"]: (entry["cause"] or {}).get("code") for entry in result["results"]} == {
-        "image-pull": "image_pull",
+        "image-pull": "image_not_found",
         "crash-loop": "crash_loop",
         "oom": "oom",
-        "never-ready": "never_ready",
+        "never-ready": "readiness_probe",
         "deadline": "crash_loop",
         "healthy": None,
     }
@@ -118,7 +124,6 @@ def watches_pods(cluster, namespace, since):
     return any(
         (event["verb"], event["objectRef"]["resource"], event["objectRef"].get("namespace")) == wanted
         for event in cluster.requests(USER_AGENT, since)
-        if event.get("objectRef")
     )
 
 
@@ -129,7 +134,7 @@ def test_what_fails_later_is_caught_while_it_settles(namespace):
     assert outcomes(quick) == {"api": "restarted"}  # and nobody looks any more when it breaks
     result = namespace.run("restart", settle="14s", timeout="16s")
     (entry,) = result["results"]
-    assert (entry["outcome"], entry["cause"]["code"]) == ("unfinished", "crash_loop")
+    assert (entry["outcome"], entry["cause"]["code"]) == ("failed", "crash_loop")
     assert "0 of 1 updated replicas are available" in entry["message"]
 
 
@@ -140,12 +145,12 @@ def test_after_a_failure_nothing_new_starts(namespace):
     fail(namespace, "image-pull")
     began = now()
     result = namespace.run("restart", max_parallel=1, timeout="4s")
-    assert outcomes(result) == {"a": "unfinished", "b": "not_started", "c": "not_started"}
+    assert outcomes(result) == {"a": "failed", "b": "not_started", "c": "not_started"}
     assert patches(namespace.cluster, began) == ["a"]
     assert "failure_budget is 0" in entry_of(result, "b")["message"]
-    assert result["msg"].startswith(f"3 of 3 workloads not restarted: Deployment {namespace.name}/a unfinished: ")
+    assert result["msg"].startswith(f"3 of 3 workloads not restarted: Deployment {namespace.name}/a failed: ")
     spared = namespace.run("restart", max_parallel=1, timeout="4s", failure_budget=1)
-    assert outcomes(spared) == {"a": "unfinished", "b": "restarted", "c": "restarted"}
+    assert outcomes(spared) == {"a": "failed", "b": "restarted", "c": "restarted"}
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
@@ -155,6 +160,7 @@ def test_with_undo_the_broken_one_is_back_as_it_was_and_the_others_are_not_start
     fail(namespace, "crash-loop")
     running = namespace.start("restart", kind=kind, max_parallel=1, timeout="6s", on_failure="undo", run_id="r1")
     namespace.carries("r1", kind, "a")
+    wait_until(lambda: _crashes(namespace, "app=a"), "a new pod to crash")
     namespace.cluster.heal({"breaks": "crash-loop"})  # a DaemonSet needs new pods of the old template
     result = running.result()
     assert outcomes(result) == {"a": "undone", "b": "not_started"}
@@ -168,6 +174,12 @@ def test_with_undo_the_broken_one_is_back_as_it_was_and_the_others_are_not_start
     assert outcomes(again) == {"a": "unchanged", "b": "unchanged"} and not again["changed"]
 
 
+def _crashes(namespace, selector):
+    """Whether a container of one of the pods waits for its next start."""
+    statuses = [pod["status"].get("containerStatuses", []) for pod in namespace.list("pods", selector)]
+    return any("waiting" in container.get("state", {}) for containers in statuses for container in containers)
+
+
 def test_fail_fast_ends_the_call_and_says_what_is_under_way(namespace):
     namespace.create(
         breaking("Deployment", "slow", "never-ready"),
@@ -177,3 +189,21 @@ def test_fail_fast_ends_the_call_and_says_what_is_under_way(namespace):
     result = namespace.run("restart", fail_fast=True)
     assert outcomes(result) == {"bad": "failed", "slow": "in_progress"}
     assert result["duration"] < 60
+
+
+def gave_up(result, code, outcome="unfinished"):
+    """The entries of a result, of which each was given up for this cause, long before its timeout."""
+    for entry in result["results"]:
+        assert (entry["outcome"], (entry["cause"] or {}).get("code")) == (outcome, code), entry
+        assert entry["message"].startswith("gave up waiting, because this did not recover within 3s: ")
+        assert entry["duration"] < 60
+    return result["results"]
+
+
+def test_pods_whose_marks_a_policy_rewrites_are_known_all_the_same(namespace):
+    namespace.create(*(breaking(kind, kind.lower(), "crash-loop") for kind in KINDS))
+    rewritten = {"restartx.io/run": "rewritten"}
+    namespace.cluster.fail({"breaks": "crash-loop"}, "crash-loop", namespace.name, rewritten)
+    result = namespace.run("restart", kind=list(KINDS), grace="3s", timeout="90s", on_failure="continue")
+    for pod in {entry["cause"]["pod"] for entry in gave_up(result, "crash_loop", "failed")}:
+        assert namespace.get("pod", pod)["metadata"]["annotations"]["restartx.io/run"] == "rewritten"

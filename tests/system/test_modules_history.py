@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from house import KINDS, USER_AGENT, entry_of, now, outcomes, workload
 
 NAMES = {kind: f"a-{kind.lower()}" for kind in KINDS}

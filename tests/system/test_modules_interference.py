@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from house import ROOT, RUN, entry_of, environment, now, outcomes, patches, workload
+
 from lab.poll import wait_until
 
 RUN_ID = "20261124-220000-mine"
@@ -99,7 +99,7 @@ def test_a_restart_taken_back_by_somebody_else_is_named_at_once(namespace, kind,
     (entry,) = result["results"]
     assert (entry["outcome"], entry["changed"], entry["cause"]) == ("superseded", True, None)
     name = f'{WORDS[kind]} "api" in namespace "{namespace.name}"'
-    head = f"the restart of {name} was taken back: its template "
+    head = f"the restart of {name} was reverted: its template "
     assert entry["message"].startswith(head + words.format(run=RUN_ID))
     assert result["failed"] and result["msg"] == f"{kind} {namespace.name}/api superseded: {entry['message']}"
     assert entry["duration"] < 60
@@ -126,19 +126,18 @@ def test_what_is_applied_from_git_again_keeps_a_restart_and_what_is_replaced_los
 
 
 def children(pid):
-    """The processes below a process, as (pid, command line)."""
+    """The processes below a process, as (pid, the name that ps shows)."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            found += [(int(child), command), *children(child)]
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            found += [(int(child), name), *children(child)]
     return found
 
 
 def module_below(process):
-    """The pid of the module that an Ansible process runs, None while there is none."""
-    found = [pid for pid, command in children(process.pid) if "AnsiballZ_k8s_rollout_restart" in command]
-    return max(found, default=None)
+    """The pid of the module that an Ansible process runs in a fork of its worker, None while there is none."""
+    return next((pid for pid, name in children(process.pid) if name == "rollout_restart"), None)
 
 
 def alive(pid):

@@ -8,7 +8,6 @@ import re
 
 import pytest
 import yaml
-
 from house import ROOT, RUN, USER_AGENT, Namespace, Operator, entry_of, now, outcomes, patches, workload
 
 GROUPS = {
@@ -20,12 +19,13 @@ GROUPS = {
     "pods": "",
     "pods/log": "",
     "events": "",
+    "poddisruptionbudgets": "policy",
 }
 
 
-def shipped(name="restartx-restart"):
+def shipped(name="restartx-restart", file="cluster.yml"):
     """The permissions of a shipped ClusterRole, as {resource: verbs}."""
-    roles = yaml.safe_load_all((ROOT / "rbac" / "cluster.yml").read_text())
+    roles = yaml.safe_load_all((ROOT / "rbac" / file).read_text())
     (role,) = [role for role in roles if role["kind"] == "ClusterRole" and role["metadata"]["name"] == name]
     return {resource: list(rule["verbs"]) for rule in role["rules"] for resource in rule["resources"]}
 
@@ -41,7 +41,7 @@ def hire(cluster, namespace, tmp_path):
                 "resources": [resource],
                 "verbs": [v for v in verbs if v not in lacking.get(resource, ())],
             }
-            for resource, verbs in shipped().items()
+            for resource, verbs in {**shipped(), **shipped("restartx-budgets", "budgets.yml")}.items()
         ]
         meta = {"name": "novice", "namespace": namespace.name}
         rbac = "rbac.authorization.k8s.io"
@@ -93,6 +93,22 @@ def test_without_patch_nothing_is_changed_and_the_others_do_not_start(namespace,
     assert patches(namespace.cluster, began, code=200) == []
 
 
+def test_without_budgets_nothing_is_touched_unless_they_are_only_reported(namespace, hire):
+    strategy = {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+    namespace.create(workload("Deployment", "api", strategy=strategy))
+    novice, began = hire(poddisruptionbudgets=("list",)), now()
+    result = novice.run("restart")
+    assert result["failed"] and not result["changed"] and patches(namespace.cluster, began) == []
+    where = f'poddisruptionbudgets.policy in namespace "{namespace.name}"'
+    assert f"{user(namespace)} may not list {where} (403 Forbidden)" in result["msg"]
+    assert result["msg"].endswith(
+        "nothing was touched: an administrator can grant it with kubectl --context eu-west apply -f rbac/budgets.yml, "
+        "or set budgets: report"
+    )
+    result = novice.run("restart", wait=False, budgets="report")
+    assert outcomes(result) == {"api": "restarted"} and "is not known in namespace" in result["warnings"][0]
+
+
 def test_without_watch_nothing_is_changed(namespace, hire):
     namespace.create(workload("Deployment", "api"), workload("StatefulSet", "cache"))
     novice, began = hire(deployments=("watch",)), now()
@@ -123,7 +139,7 @@ def test_without_logs_the_cause_is_told_without_them(namespace, hire):
     result = hire(**{"pods/log": ("get",)}).run("restart", timeout="2s", on_failure="continue")
     for name in ("api", "web"):
         cause = entry_of(result, name)["cause"]
-        assert (cause["code"], cause["log"]) == ("never_ready", [])
+        assert (cause["code"], cause["log"]) == ("readiness_probe", [])
     (warning,) = result["warnings"]
     assert f"{user(namespace)} may not get pods/log" in warning
     assert f'grant get on pods/log in namespace "{namespace.name}"' in warning
@@ -187,7 +203,11 @@ def test_the_shipped_role_holds_nothing_that_no_module_uses(namespace):
         for event in namespace.cluster.requests(USER_AGENT, began)
         if event["objectRef"].get("namespace") == namespace.name
     }
-    granted = {(resource, verb) for resource, verbs in shipped().items() for verb in verbs}
+    granted = {
+        (resource, verb)
+        for resource, verbs in {**shipped(), **shipped("restartx-budgets", "budgets.yml")}.items()
+        for verb in verbs
+    }
     assert asked <= granted
     # A workload is read alone only after a conflict: see test_modules_interference.py.
     assert granted - asked == {(plural, "get") for plural in ("deployments", "statefulsets", "daemonsets")}

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 
 import pytest
-
 from house import RUN, USER_AGENT, now, workload
 
 SIZE = 200
@@ -50,7 +49,8 @@ def test_200_deployments_are_restarted_with_at_most_210_requests(fleet):
 
 def test_two_processes_with_one_run_id_restart_each_workload_once(fleet):
     before, began = replica_sets(fleet), now()
-    options = {"label_selectors": ["shared=yes"], "run_id": SHARED_RUN}
+    # A few at once, so that the first start is still at work when the second one has read the workloads.
+    options = {"label_selectors": ["shared=yes"], "run_id": SHARED_RUN, "max_parallel": 5}
     running = [fleet.start("restart", **options) for _twice in range(2)]
     results = [process.result() for process in running]
     assert not any(result.get("failed") for result in results), [result.get("msg") for result in results]

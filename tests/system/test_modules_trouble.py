@@ -8,9 +8,9 @@ import json
 from collections import Counter
 
 import pytest
-
 from gate import LOSE_ANSWER, LOSE_REQUEST, Gate, Reply
 from house import RUN, USER_AGENT, entry_of, now, outcomes, patches, workload
+
 from lab.poll import wait_until
 
 NAMES = [f"app-{number}" for number in range(4)]

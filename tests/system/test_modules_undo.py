@@ -7,8 +7,9 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from house import KINDS, RUN, entry_of, now, outcomes, patches, workload
+
+from lab.poll import wait_until
 
 NAMES = {kind: f"a-{kind.lower()}" for kind in KINDS}
 ALL = {"kind": list(KINDS)}
@@ -61,6 +62,7 @@ def test_check_mode_only_asks_the_server(trio):
     before, began = [trio.get(kind, name)["metadata"]["resourceVersion"] for kind, name in NAMES.items()], now()
     result = trio.run("undo", **ALL, check=True)
     assert outcomes(result) == dict.fromkeys(NAMES.values(), "undone")
+    assert {entry["message"] for entry in result["results"]} == {"rolled back (server dry run)"}
     assert [trio.get(kind, name)["metadata"]["resourceVersion"] for kind, name in NAMES.items()] == before
     assert sorted(patches(trio.cluster, began, code=200)) == sorted(NAMES.values())
     for shown in result["diff"]:
@@ -74,7 +76,7 @@ def test_to_revision_goes_to_that_one_and_then_there_is_nothing_to_do(trio):
     assert outcomes(result) == dict.fromkeys(NAMES.values(), "undone")
     assert runs(trio) == [None] * 3
     now_at = {kind: trio.revisions(kind, name)[-1] for kind, name in NAMES.items()}
-    for kind, name in NAMES.items():
+    for kind, _name in NAMES.items():
         result = trio.run("undo", kind=kind, to_revision=now_at[kind])
         (entry,) = result["results"]
         assert (entry["outcome"], entry["changed"]) == ("unchanged", False)
@@ -96,7 +98,10 @@ def test_by_run_only_what_that_run_restarted_is_undone_whatever_the_kind(namespa
     assert namespace.run("restart", **ALL, run_id="r1")["summary"] == {"restarted": 4}
     before = [namespace.template(kind, name) for kind, name in NAMES.items()]
     namespace.run("restart", **ALL, name=list(NAMES.values()), run_id="r2")
+    namespace.kubectl("annotate", f"deployment/{NAMES['Deployment']}", "team=search")
     result = namespace.run("undo", run_id="r2")
+    assert namespace.get("Deployment", NAMES["Deployment"])["metadata"]["annotations"]["team"] == "search"
+    assert not [text for text in result["warnings"] if "gone or set back" in text]
     assert outcomes(result) == {**dict.fromkeys(NAMES.values(), "undone"), "other": "unchanged"}
     assert result["run_id"] == "r2" and not result.get("failed")
     assert [namespace.template(kind, name) for kind, name in NAMES.items()] == before
@@ -108,15 +113,22 @@ def test_by_run_only_what_that_run_restarted_is_undone_whatever_the_kind(namespa
 @pytest.mark.parametrize("kind", KINDS)
 def test_by_run_refuses_where_somebody_deployed_since(namespace, kind):
     namespace.create(workload(kind, "api"))
-    namespace.run("restart", kind=kind, run_id="r1")
-    deploy(namespace, kind, "api", "localhost/shop:2")
+    namespace.run("restart", kind=kind, run_id="r1", annotations={"example.com/why": "heap"})
+    # What was given with the restart goes with it; what somebody annotated since does not.
+    assert outcomes(namespace.run("undo", run_id="r1", check=True)) == {"api": "undone"}
+    checksum = {"metadata": {"annotations": {"checksum/config": "2"}}}
+    namespace.kubectl("patch", kind, "api", "--patch", json.dumps({"spec": {"template": checksum}}))
     namespace.rolled_out(f"{kind}/api")
     began = now()
+    (entry,) = namespace.run("undo", run_id="r1")["results"]
+    assert entry["outcome"] == "refused" and "(metadata.annotations[checksum/config])" in entry["message"]
+    deploy(namespace, kind, "api", "localhost/shop:2")
+    namespace.rolled_out(f"{kind}/api")
     result = namespace.run("undo", run_id="r1")
     (entry,) = result["results"]
     assert (entry["outcome"], entry["changed"], result["failed"]) == ("refused", False, True)
     assert entry["message"].endswith("somebody deployed; use to_revision: 1 to undo that too")
-    assert "(spec.containers[main].image)" in entry["message"]
+    assert "spec.containers[main].image)" in entry["message"]
     assert patches(namespace.cluster, began) == []
     assert image(namespace, kind, "api") == "localhost/shop:2"
 
@@ -153,11 +165,41 @@ def test_without_an_earlier_revision_there_is_nothing_to_go_back_to(trio, namesp
     assert entry["outcome"] == "refused" and entry["message"].startswith(words)
 
 
+def test_without_a_history_there_is_no_way_back_and_both_are_told(namespace):
+    namespace.create(*(workload(kind, name, revisionHistoryLimit=0) for kind, name in NAMES.items()))
+    risk = "its revisionHistoryLimit is 0: once its pods are replaced, no earlier revision is left to undo to"
+    result = namespace.run("restart", **ALL, run_id="r1")
+    assert [risk in entry["risks"] for entry in result["results"]] == [True] * 3
+    wait_until(
+        lambda: [len(namespace.revisions(kind, name)) for kind, name in NAMES.items()] == [1] * 3, "old revisions to go"
+    )
+    for entry in namespace.run("undo", run_id="r1")["results"]:
+        assert entry["outcome"] == "refused"
+        assert "because its spec.revisionHistoryLimit is 0" in entry["message"]
+
+
+@pytest.mark.parametrize("by", [{}, {"run_id": "r1"}], ids=["previous", "run"])
+def test_an_undo_is_not_failed_by_the_condition_of_what_it_undoes(namespace, by):
+    namespace.create(workload("Deployment", "api", progressDeadlineSeconds=2))
+    (was,) = namespace.list("pods")
+    namespace.run("restart", name="api", run_id="r0")
+    namespace.cluster.fail({"app": "api"}, "never-ready", namespace.name)
+    try:
+        failed = namespace.run("restart", name="api", run_id="r1")
+    finally:
+        namespace.cluster.heal({"app": "api"})
+    assert failed["results"][0]["message"] == 'deployment "api" exceeded its progress deadline'
+    result = namespace.run("undo", name="api", **by)
+    assert outcomes(result) == {"api": "undone"}, result["msg"]
+    assert namespace.annotations("Deployment", "api")[RUN] == "r0"
+    assert was["metadata"]["name"] not in {pod["metadata"]["name"] for pod in namespace.list("pods")}
+
+
 def test_a_stateful_set_stuck_on_a_broken_pod_is_freed_only_when_asked(namespace):
     namespace.create(workload("StatefulSet", "cache", 3))
     old = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in namespace.list("pods")}
     deploy(namespace, "StatefulSet", "cache", "localhost/shop:2", {"lab.restartx.io/failure": "image-pull"})
-    namespace.kubectl("wait", "pod/cache-2", "--for=condition=Ready=false", "--timeout=60s")
+    namespace.stuck("cache")
     options = {"kind": "StatefulSet", "name": "cache", "timeout": "5s"}
 
     stuck = namespace.run("undo", **options)
@@ -187,7 +229,7 @@ def test_a_stuck_stateful_set_is_freed_in_the_very_call_that_undoes_it(namespace
     namespace.kubectl("apply", "-f", "-", input=BINDING)
     namespace.create(workload("StatefulSet", "cache", 2))
     deploy(namespace, "StatefulSet", "cache", "localhost/shop:2", {"lab.restartx.io/failure": "crash-loop"})
-    namespace.kubectl("wait", "pod/cache-1", "--for=condition=Ready=false", "--timeout=60s")
+    namespace.stuck("cache")
     result = namespace.run("undo", kind="StatefulSet", delete_stuck_pods=True, timeout="60s")
     assert outcomes(result) == {"cache": "undone"}
     assert image(namespace, "StatefulSet", "cache") == "localhost/shop:1"

@@ -14,12 +14,12 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from house import KINDS, RESTARTED_AT, Namespace, entry_of, outcomes, workload
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
-from house import KINDS, RESTARTED_AT, Namespace, entry_of, outcomes, workload
 from tests.unit.rollout.status_cases import CASES, DEPLOYED, DONE, FAILED, GOES_ON, STATEFUL, WAITING, Case
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def twins(cluster, operator, make_namespace):
 
 def test_restart_changes_the_same_and_says_the_same(twins):
     twins.create(*(workload(kind, "simple") for kind in KINDS))
-    before = datetime.now(timezone.utc) - timedelta(seconds=1)
+    before = datetime.now(UTC) - timedelta(seconds=1)
     names = [f"{kind}/simple" for kind in KINDS]
     at_work = twins.ours.start("restart", kind=list(KINDS), name=["simple"])
     said = twins.theirs.kubectl("rollout", "restart", *names).stdout
@@ -154,7 +154,7 @@ def test_restart_changes_the_same_and_says_the_same(twins):
         assert entry["message"] == _status_words(twins.theirs, kind, "simple")
         for space in (twins.theirs, twins.ours):
             at = datetime.fromisoformat(space.annotations(kind, "simple")[RESTARTED_AT])
-            assert before <= at <= datetime.now(timezone.utc)
+            assert before <= at <= datetime.now(UTC)
 
 
 def test_a_paused_deployment_is_not_restarted_and_others_are(twins):
@@ -214,6 +214,31 @@ def test_undo_goes_back_to_the_same_revision_and_then_forth_again(deployed):
             ours = deployed.same(kind, "shop")
             assert ours["spec"]["template"]["spec"]["containers"][0]["image"] == image
     _same_history(deployed)
+
+
+def test_differing_on_purpose_kubectl_undoes_one_revision_too_many_while_an_old_pod_keeps_the_newest_away(twins):
+    stuck = workload("Deployment", "stuck", strategy={"type": "Recreate"})
+    for release in ("one", "two"):
+        stuck["spec"]["template"]["spec"]["containers"][0]["image"] = f"localhost/shop:{release}"
+        twins.deploy(stuck)
+    hold = ("--type=merge", "--patch", '{"metadata": {"finalizers": ["lab.restartx.io/hold"]}}')
+    release = ("--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+    pods = {}
+    for space in (twins.theirs, twins.ours):
+        space.at_rest("Deployment/stuck")
+        (pods[space.name],) = [pod["metadata"]["name"] for pod in space.list("pods", "app=stuck")]
+        space.kubectl("patch", f"pod/{pods[space.name]}", *hold)
+    try:
+        twins.theirs.kubectl("rollout", "restart", "deployment/stuck")
+        result = twins.ours.run("restart", name=["stuck"], timeout="3s")
+        assert outcomes(result) == {"stuck": "unfinished"}
+        twins.theirs.kubectl("rollout", "undo", "deployment/stuck")
+        assert outcomes(twins.ours.run("undo", name=["stuck"], wait=False)) == {"stuck": "undone"}
+    finally:
+        for space in (twins.theirs, twins.ours):
+            space.kubectl("patch", f"pod/{pods[space.name]}", *release, check=False)
+    for space, image in ((twins.theirs, "localhost/shop:one"), (twins.ours, "localhost/shop:two")):
+        assert space.template("Deployment", "stuck")["spec"]["containers"][0]["image"] == image
 
 
 def test_undo_to_a_numbered_revision(deployed):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import queue
 import threading
 import time
@@ -14,14 +15,17 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import yaml
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import errors
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connect import connect
 from ansible_collections.restartx.core.plugins.module_utils.cluster.watch import Changed, Lost, Relisted, Removed, Watch
 from lab import Lab
+from lab.poll import wait_until
 
 NAMESPACE = "shop"
 CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+EXEC = "client.authentication.k8s.io/v1"
 SECONDS = 60  # more than anything here needs
 
 
@@ -267,3 +271,32 @@ def test_stopping_interrupts_it_at_once(objects, watch):
     began = time.monotonic()
     watched.stop()
     assert time.monotonic() - began < 1
+
+
+def test_a_credential_plugin_that_fails_once_in_mid_run_does_not_end_the_watch(bare, admin, objects, tmp_path):
+    """Its tokens last for 3 seconds; the second time it is run it fails."""
+    bare.kubectl("create", "serviceaccount", "login", "--namespace", NAMESPACE, check=False)
+    for arguments in (
+        ("role", "login", "--verb=get,list,watch", "--resource=configmaps"),
+        ("rolebinding", "login", "--role=login", f"--serviceaccount={NAMESPACE}:login"),
+    ):
+        bare.kubectl("create", *arguments, "--namespace", NAMESPACE, check=False)
+    token = bare.kubectl("create", "token", "login", "--namespace", NAMESPACE).stdout.strip()
+    runs, program = tmp_path / "runs", tmp_path / "login"
+    status = f'{{"token": "{token}", "expirationTimestamp": "\'$(date -u -d "+3 seconds" +%FT%TZ)\'"}}'
+    program.write_text(
+        f"#!/bin/sh\necho >> {runs}\nif [ $(wc -l < {runs}) = 2 ]; then echo no network >&2; exit 1; fi\n"
+        f'echo \'{{"apiVersion": "{EXEC}", "kind": "ExecCredential", "status": {status}}}\'\n'
+    )
+    program.chmod(0o755)
+    config = yaml.safe_load(bare.kubeconfig.read_text())
+    config["users"][0]["user"] = {"exec": {"apiVersion": EXEC, "command": str(program)}}
+    cluster = connect({"kubeconfig": config}, os.environ)
+    listing = admin.list(CONFIGMAPS, objects.params)
+    watched = Watched(cluster, objects.params, listing.resource_version, [], server_seconds=1)
+    try:
+        wait_until(lambda: runs.exists() and len(runs.read_text()) > 3, "the fourth run of the plugin")
+        objects.create("after")
+        watched.until(lambda event: isinstance(event, Changed))
+    finally:
+        watched.stop()

@@ -1,8 +1,9 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Until when a certificate or a token is valid, for the sentence that follows a 401.
+"""When a certificate or a token expires, for the message of a 401.
 
-The API server answers the same bare "Unauthorized" to whatever is expired, wrong or revoked; we can look ourselves.
+The API server returns the same "Unauthorized" for credentials that are expired, wrong or revoked. So we check the
+expiry.
 """
 
 from __future__ import annotations
@@ -11,34 +12,41 @@ import base64
 import binascii
 import json
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def certificates_in(data: bytes) -> list[str]:
-    """The PEM certificates in a file's content, which may hold other things between them."""
+    """The PEM certificates in the content of a file. It may contain other text between them."""
     return [block.decode("ascii", "ignore") for block in _PEM.findall(data)]
 
 
 def expiry_of_certificate(pem: bytes) -> datetime | None:
-    """notAfter of the first certificate; None where there is none to be read."""
+    """notAfter of the first certificate; None if it cannot be read."""
     blocks = certificates_in(pem)
     try:
-        der = base64.b64decode("".join(blocks[0].splitlines()[1:-1]))
+        return expiry_of_der(base64.b64decode("".join(blocks[0].splitlines()[1:-1])))
+    except (IndexError, ValueError):
+        return None
+
+
+def expiry_of_der(der: bytes) -> datetime | None:
+    """notAfter of a certificate in binary form; None if it cannot be read."""
+    try:
         return _not_after(der)
     except (IndexError, ValueError):
         return None
 
 
 def expiry_of_token(token: str) -> datetime | None:
-    """`exp` of a JSON web token; None where it is none or has no end. Nothing is verified."""
+    """`exp` of a JSON web token; None if this is not one, or if it does not expire. Nothing is verified."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
     try:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-        return datetime.fromtimestamp(claims["exp"], timezone.utc)
+        return datetime.fromtimestamp(claims["exp"], UTC)
     except (binascii.Error, ValueError, KeyError, TypeError, OverflowError):
         return None
 
@@ -57,11 +65,11 @@ def _not_after(der: bytes) -> datetime:
     tag, text, _after = _element(after)
     if tag == 0x17:  # UTCTime: two digits of a year from 1950 to 2049
         text = (b"19" if text >= b"50" else b"20") + text
-    return datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=timezone.utc)
+    return datetime.strptime(text.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 
 
 def _element(data: bytes) -> tuple[int, bytes, bytes]:
-    """Tag, content and what follows of the first DER element."""
+    """The tag and the content of the first DER element, and the data after it."""
     tag, length, start = data[0], data[1], 2
     if length & 0x80:
         start = 2 + (length & 0x7F)

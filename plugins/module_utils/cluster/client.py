@@ -1,13 +1,13 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One cluster and its API: plain JSON in, plain JSON out, with repetition of what may be repeated."""
+"""One cluster and its API: plain JSON in, plain JSON out, with retries where they are safe."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing, Permitted
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connection import (
     READ_SECONDS,
     Connection,
@@ -18,13 +18,19 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     Expired,
     Forbidden,
     NotFound,
+    NotPermitted,
 )
+from ansible_collections.restartx.core.plugins.module_utils.cluster.info import ConnectionInfo, ServerInfo
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
 from ansible_collections.restartx.core.plugins.module_utils.cluster.stream import Stream
 
 PAGE = 1000  # objects; some megabytes
-_SHORTEST = 1.0  # seconds; a request sent just before the deadline still gets that long
+_SHORTEST = 1.0  # seconds that a request gets even just before the deadline
 _FIRST_ATTEMPTS = 3
+_UNKNOWN = "a copy of the request that got no answer may have been carried out: look at the object"
+_JSON = "application/json"
+# Without an alternative: a server that cannot leave out the data refuses the request.
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _CONTENT = {
     "strategic": "application/strategic-merge-patch+json",
     "merge": "application/merge-patch+json",
@@ -32,20 +38,12 @@ _CONTENT = {
 }
 
 
-@dataclass(frozen=True)
-class Listing:
-    """The objects of a list and the resource version a watch goes on from."""
+class Client:
+    """The API of one server, as api.Cluster describes it. Thread-safe.
 
-    items: list[dict]
-    resource_version: str
-
-
-class Cluster:
-    """One API server. Thread-safe. Every method raises ClusterError, after repeating what the retry policy allows.
-
-    Deadlines are instants of the retry policy's clock (`time.monotonic` unless a test injects another).
-    A cluster that never answered yet gets fewer attempts: a wrong address is found out quickly, a restart of the API
-    server in the middle of a run is sat out.
+    Every method raises ClusterError when the retry policy allows no further attempt. Deadlines are instants of the
+    retry policy's clock (clock.monotonic() unless a test injects another). A cluster that has not answered yet gets
+    fewer attempts. So a wrong address fails soon, and a restart of the API server during a run does not end the run.
     """
 
     def __init__(self, connection: Connection, retry: Retry | None = None) -> None:
@@ -57,16 +55,16 @@ class Cluster:
         self.context: str | None = connection.endpoint.context
 
     def __repr__(self) -> str:
-        return f"Cluster(host={self.host!r}, context={self.context!r})"
+        return f"Client(host={self.host!r}, context={self.context!r})"
 
     @property
     def retry(self) -> Retry:
-        """The policy, whose backoff watches use too."""
+        """The retry policy. Watches use its backoff too."""
         return self._retry
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests were sent so far, watches and repetitions among them."""
+        """How many HTTP requests were sent so far, including watches and retries."""
         return self._connection.requests
 
     @property
@@ -76,7 +74,7 @@ class Cluster:
 
     @property
     def secrets(self) -> set[str]:
-        """Strings that must never be shown: from the kubeconfig, and what credential plugins gave so far."""
+        """Strings that must never be shown: from the kubeconfig, and from credential plugins so far."""
         return set(self._connection.secrets)
 
     def request(
@@ -90,12 +88,16 @@ class Cluster:
         deadline: float | None = None,
         resend: bool | None = None,
         attempts: int | None = None,
+        permitted: Permitted | None = None,
+        accept: str = _JSON,
     ) -> dict:
         """Send a request and return the answer.
 
-        `resend` says that the request does no harm if carried out twice, so that it may be repeated when the first
-        answer was lost; default: everything but creation (POST), and dry runs. A PATCH or PUT whose first copy was
-        carried out unseen comes back as Conflict if it has a resourceVersion; the caller reads the object and judges.
+        `resend` means that the request does no harm if it is carried out twice, so it may be sent again when the answer
+        was lost. By default it is true for everything but creation (POST), and for dry runs. If the first copy of a
+        PATCH or PUT with a resourceVersion was carried out, the second one raises Conflict, and the caller reads the
+        object. `permitted` is called right before the request is sent, and before each retry. A reason raises
+        NotPermitted.
         """
         if resend is None:
             resend = method != "POST" or bool(params and params.get("dryRun"))
@@ -105,16 +107,24 @@ class Cluster:
             return attempts or (_FIRST_ATTEMPTS if unknown else self._retry.attempts)
 
         def call() -> dict:
-            return self._connection.fetch(Request(method, path, params or {}, body, content, self._silence(deadline)))
+            request = Request(method, path, params or {}, body, content, self._silence(deadline), permitted, accept)
+            return self._connection.fetch(request)
 
-        return self._retry.run(call, resend=resend, deadline=deadline, limit=limit)
+        try:
+            return self._retry.run(call, resend=resend, deadline=deadline, limit=limit)
+        except NotPermitted:
+            raise  # its message already says so
+        except ClusterError as error:
+            if error.ambiguous and method != "GET" and not (params and params.get("dryRun")):
+                error.args = (f"{error}; {_UNKNOWN}",)
+            raise
 
     def get(self, path: str, params: Mapping[str, object] | None = None, *, deadline: float | None = None) -> dict:
         """One object."""
         return self.request("GET", path, params, deadline=deadline)
 
     def text(self, path: str, params: Mapping[str, object] | None = None, *, deadline: float | None = None) -> str:
-        """What is no JSON but lines, such as a container's log; one attempt, for whoever asks can do without."""
+        """An answer of plain lines, such as a container's log. One attempt, because callers can do without it."""
 
         def call() -> str:
             request = Request("GET", path, params or {}, silence=self._silence(deadline))
@@ -129,12 +139,19 @@ class Cluster:
         *,
         deadline: float | None = None,
         attempts: int | None = None,
+        accept: str = _JSON,
     ) -> Listing:
-        """All objects of a collection, page by page; each gets the `kind` and `apiVersion` that items of lists lack."""
+        """All objects of a collection, page by page. `kind` and `apiVersion`, which items of lists lack, are added."""
         try:
-            return self._pages(path, {**(params or {}), "limit": PAGE}, deadline, attempts)
-        except Expired:  # the pages took so long that the server forgot the state they show; all at once cannot
-            return self._pages(path, params or {}, deadline, attempts)
+            return self._pages(path, {**(params or {}), "limit": PAGE}, deadline, attempts, accept)
+        except Expired:  # the pages took too long, and the server dropped that version; a single request cannot expire
+            return self._pages(path, params or {}, deadline, attempts, accept)
+
+    def names(self, path: str, *, deadline: float | None = None) -> frozenset[str]:
+        """The names of the objects of a collection. The server sends only metadata, so no data of a Secret."""
+        return frozenset(
+            one["metadata"]["name"] for one in self.list(path, deadline=deadline, accept=_METADATA_ONLY).items
+        )
 
     def patch(
         self,
@@ -145,10 +162,11 @@ class Cluster:
         field_manager: str | None = None,
         dry_run: bool = False,
         deadline: float | None = None,
+        permitted: Permitted | None = None,
     ) -> dict:
-        """Change an object; `content` is the kind of patch: strategic, merge or json. Returns the object after it."""
+        """Change an object; `content` is the kind of patch: strategic, merge or json. Returns the changed object."""
         params = _writing(field_manager, dry_run)
-        return self.request("PATCH", path, params, body, _CONTENT[content], deadline=deadline)
+        return self.request("PATCH", path, params, body, _CONTENT[content], deadline=deadline, permitted=permitted)
 
     def create(
         self,
@@ -159,10 +177,11 @@ class Cluster:
         dry_run: bool = False,
         resend: bool | None = None,
         deadline: float | None = None,
+        permitted: Permitted | None = None,
     ) -> dict:
         """Create an object in the collection `path`; see `request` for `resend`."""
         params = _writing(field_manager, dry_run)
-        return self.request("POST", path, params, body, deadline=deadline, resend=resend)
+        return self.request("POST", path, params, body, deadline=deadline, resend=resend, permitted=permitted)
 
     def replace(
         self,
@@ -172,23 +191,32 @@ class Cluster:
         field_manager: str | None = None,
         dry_run: bool = False,
         deadline: float | None = None,
+        permitted: Permitted | None = None,
     ) -> dict:
-        """Replace an object; give the metadata.resourceVersion that was read, so that no change of others is lost."""
-        return self.request("PUT", path, _writing(field_manager, dry_run), body, deadline=deadline)
+        """Replace an object. Give the metadata.resourceVersion that was read, so that no change is overwritten."""
+        params = _writing(field_manager, dry_run)
+        return self.request("PUT", path, params, body, deadline=deadline, permitted=permitted)
 
     def delete(
-        self, path: str, body: dict | None = None, *, dry_run: bool = False, deadline: float | None = None
+        self,
+        path: str,
+        body: dict | None = None,
+        *,
+        dry_run: bool = False,
+        deadline: float | None = None,
+        permitted: Permitted | None = None,
     ) -> dict:
-        """Delete an object; `body` are DeleteOptions. Repeated after a lost answer, it may raise NotFound."""
-        return self.request("DELETE", path, _writing(None, dry_run), body, deadline=deadline)
+        """Delete an object. `body` is a DeleteOptions object. After a lost answer, the retry may raise NotFound."""
+        params = _writing(None, dry_run)
+        return self.request("DELETE", path, params, body, deadline=deadline, permitted=permitted)
 
     def stream(self, path: str, params: Mapping[str, object], silence: float) -> Stream:
-        """Open a watch, once, without repetition; `silence` in seconds is the longest time without a byte."""
+        """Open a watch, without retries. `silence` is the longest time in seconds without a byte."""
         request = Request("GET", path, {**params, "watch": True}, silence=silence)
         return Stream(self._connection, request)
 
     def uid(self) -> str | None:
-        """The cluster's identity: the uid of its namespace kube-system; None where we may not see it."""
+        """The cluster's identity: the uid of its namespace kube-system; None without permission to read it."""
         with self._uid_lock:
             if self._uid is None:
                 try:
@@ -196,6 +224,14 @@ class Cluster:
                 except (Forbidden, NotFound):
                     return None
             return self._uid
+
+    def connection_info(self) -> ConnectionInfo:
+        """How the server is reached, and with which credentials. Sends no request."""
+        return self._connection.info()
+
+    def server_info(self) -> ServerInfo:
+        """The version, the certificate and the clock of the server, from one request."""
+        return self._retry.run(self._connection.server_info, resend=True, limit=lambda error: _FIRST_ATTEMPTS)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -207,11 +243,12 @@ class Cluster:
             return READ_SECONDS
         return max(_SHORTEST, min(READ_SECONDS, deadline - self._retry.clock()))
 
-    def _pages(self, path: str, params: Mapping, deadline: float | None, attempts: int | None) -> Listing:
+    def _pages(self, path: str, params: Mapping, deadline: float | None, attempts: int | None, accept: str) -> Listing:
         items: list[dict] = []
         following: str | None = None
         while True:
-            answer = self.request("GET", path, {**params, "continue": following}, deadline=deadline, attempts=attempts)
+            asked = {**params, "continue": following}
+            answer = self.request("GET", path, asked, deadline=deadline, attempts=attempts, accept=accept)
             kind = str(answer.get("kind", "")).removesuffix("List")
             common = {"apiVersion": answer.get("apiVersion"), "kind": kind}
             items += [{**common, **item} for item in answer.get("items") or []]

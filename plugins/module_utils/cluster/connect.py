@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The door of this room: from a module's options and the environment to a Cluster."""
+"""The entry point of this package: makes a Client from the options of a module and the environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import libraries
 from ansible_collections.restartx.core.plugins.module_utils.cluster.auth import resolve, secrets_of
-from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Client
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connection import Connection
 from ansible_collections.restartx.core.plugins.module_utils.cluster.endpoint import POD_FOLDER, find_endpoint
 from ansible_collections.restartx.core.plugins.module_utils.cluster.retry import Retry
@@ -29,15 +29,15 @@ def connect(
     plugin_timeout: float = PLUGIN_SECONDS,
     pod_folder: str = POD_FOLDER,
     now: Callable[[], float] = time.time,
-) -> Cluster:
-    """The cluster that options and environment mean; see auth.py and endpoint.find_endpoint for what counts when.
+) -> Client:
+    """The cluster that options and environment select. auth.py and endpoint.find_endpoint() describe the precedence.
 
-    `options` are a module's parameters, by kubernetes.core's names. Credentials are fetched and certificates loaded,
-    but no request is sent. Raises ConfigError, or CredentialPlugin when a plugin gives none within `plugin_timeout`
-    seconds.
+    `options` are the parameters of a module, with the names of kubernetes.core. Credentials are fetched and
+    certificates loaded, but no request is sent. Raises ConfigError, or CredentialPlugin if a plugin returns none within
+    `plugin_timeout` seconds.
     """
     endpoint = find_endpoint(resolve(options, environ), environ, plugin_timeout, pod_folder)
     endpoint = replace(endpoint, secrets=endpoint.secrets | secrets_of(options, environ))
     connection = Connection(endpoint, now)
     connection.prepare()
-    return Cluster(connection, retry)
+    return Client(connection, retry)

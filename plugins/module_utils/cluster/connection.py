@@ -8,11 +8,13 @@ import json
 import re
 import threading
 import time
+import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.answer import (
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Permitted
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api_errors import (
     Answer,
     error_of,
     one_line,
@@ -24,24 +26,33 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.endpoint imp
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
     ClusterError,
     Invalid,
+    NotPermitted,
     ServerFailed,
     Unauthorized,
 )
+from ansible_collections.restartx.core.plugins.module_utils.cluster.info import (
+    ConnectionInfo,
+    ServerInfo,
+    certificate_of,
+    connection_info,
+    server_info,
+)
 from ansible_collections.restartx.core.plugins.module_utils.cluster.libraries import urllib3
 from ansible_collections.restartx.core.plugins.module_utils.cluster.pools import make_pools
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide
-from ansible_collections.restartx.core.plugins.module_utils.cluster.trouble import trouble_of
+from ansible_collections.restartx.core.plugins.module_utils.cluster.redaction import hide
+from ansible_collections.restartx.core.plugins.module_utils.cluster.transport_errors import trouble_of
 
 USER_AGENT = "restartx/0.1.0"
 CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0  # the API server itself gives up on a request after that time
-_SETTLING = 10.0  # seconds after the first answer after an outage in which a refusal is not believed
+READ_SECONDS = 60.0  # the API server itself ends a request after that time
+_SETTLING = 10.0  # seconds after an outage, from the first answer on, in which a 401 or 403 counts as temporary
+_REFUSED = 60.0  # seconds for which a 401 counts as temporary if the server accepted the credentials before
 _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')  # RFC 7234 section 5.5
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `silence` is the longest time in seconds without a byte from the server."""
+    """One request. `silence` is the longest time in seconds without a byte from the server."""
 
     method: str
     path: str
@@ -49,11 +60,14 @@ class Request:
     body: object = None  # sent as JSON; None: no body
     content_type: str = "application/json"
     silence: float = READ_SECONDS
+    permitted: Permitted | None = None  # called right before the request is sent
+    accept: str = "application/json"
 
     def target(self) -> str:
-        """Path and query as they are sent. A path like `.../pods/..` would reach another object, so it is refused."""
+        """Path and query as they are sent. A path such as `.../pods/..` would reach another object, so it is
+        refused."""
         if not self.path.startswith("/") or any(part in ("", ".", "..") for part in self.path[1:].split("/")):
-            raise Invalid(f'"{self.path}" is no path of the API: correct the names in it', path=self.path)
+            raise Invalid(f'"{self.path}" is not a path of the API: correct the names in it', path=self.path)
         params = {
             name: str(value).lower() if isinstance(value, bool) else value
             for name, value in self.params.items()
@@ -64,12 +78,15 @@ class Request:
 
 
 class Connection:
-    """Sends requests, each once, or twice when the credentials had to be renewed. Thread-safe.
+    """Sends each request once, or twice if the credentials had to be renewed. Thread-safe.
 
-    An API server that has just started does not know all tokens and roles yet and refuses what it will allow a moment
-    later (seen on 1.37). So a 401 or 403 soon after an outage is transient, if the server accepted us before.
+    An API server that has just started does not know all tokens and roles yet, and refuses requests that it allows a
+    moment later (seen on 1.37). So a 401 or 403 soon after an outage is transient if the server accepted the
+    credentials before. A 401 at any other time is transient for a while too: the server's token webhook may have
+    failed.
 
-    `requests` counts what was sent, `answered` says whether the server ever answered, `warnings` are the server's.
+    `requests` counts the requests that were sent, `answered` tells whether the server ever answered, and `warnings` are
+    the server's.
     """
 
     def __init__(self, endpoint: Endpoint, now: Callable[[], float] = time.time) -> None:
@@ -79,45 +96,59 @@ class Connection:
         self._accepted = False
         self._outage = False
         self._settled_at = 0.0  # the time of day
+        self._refused_at: float | None = None  # when the first 401 came since the last accepted request
         self.warnings: list[str] = []
         self._now = now
         self._credentials = Credentials(endpoint.source, now)
         self._lock = threading.Lock()
-        self._pools = None
-        self._certificate: bytes | None = None  # the one the pools show
+        self._pools: urllib3.PoolManager | None = None
+        self._certificate: bytes | None = None  # the one that the pools use
 
     @property
     def secrets(self) -> frozenset[str]:
-        """All strings known to be secret, with those that credential plugins gave until now."""
+        """All strings known to be secret, including those from credential plugins so far."""
         return self.endpoint.secrets | self._credentials.secrets
 
     def prepare(self) -> None:
-        """Get credentials and load certificates, so that what is wrong with them is said before the first request."""
+        """Get credentials and load certificates, so that problems with them are reported before the first request."""
         self._pools_for(self._credentials.current()[1])
 
-    def open(self, request: Request):
-        """Send it and return urllib3's response, its body not yet read; the caller reads it or closes it.
+    def open(self, request: Request) -> urllib3.response.BaseHTTPResponse:
+        """Send it and return urllib3's response with its body unread. The caller reads or closes it.
 
-        Raises ClusterError for every answer that is not 2xx and for every failure to get one.
+        Raises ClusterError for every answer that is not 2xx, and if no answer came.
         """
-        generation, credential = self._credentials.current()
+        generation, credential = self._credentials.current(request.silence)
         try:
-            return self._open(request, credential)
+            return self._send(request, credential)
         except Unauthorized:
-            if not self._credentials.renew(generation):
+            if not self._credentials.renew(generation, request.silence):
                 raise
-        return self._open(request, self._credentials.current()[1])
+        return self._send(request, self._credentials.current(request.silence)[1])
 
     def fetch(self, request: Request) -> dict:
-        """Send it and return the whole answer."""
-        body = self._read(self.open(request), request)
+        """Send it and return the whole answer as JSON."""
+        return self._json_of(self._body_of(self.open(request), request), request)
+
+    def info(self) -> ConnectionInfo:
+        """How the server is reached, and with which credentials. Sends no request."""
+        return connection_info(self.endpoint, self._credentials.current()[1])
+
+    def server_info(self) -> ServerInfo:
+        """What an answer to a request that everybody may send shows of the server."""
+        request = Request("GET", "/version")
+        response = self.open(request)
+        now, certificate, date = self._now(), certificate_of(response), response.headers.get("Date")
+        return server_info(self._json_of(self._body_of(response, request), request), certificate, date, now)
+
+    def _json_of(self, body: bytes, request: Request) -> dict:
         try:
             content = json.loads(body)
         except ValueError:
             content = None
         if not isinstance(content, dict):
             raise ServerFailed(
-                f"{self.endpoint.host} answered {request.path} with something that is no JSON object: "
+                f"{self.endpoint.host} answered {request.path} with something that is not a JSON object: "
                 "check that the host is the address of a Kubernetes API server",
                 path=request.path,
             )
@@ -142,42 +173,51 @@ class Connection:
                 hint=self._credentials.hint() if code == 401 else "",
             )
         )
-        if code in (401, 403) and self._accepted and self._now() < self._settled_at:
-            error.transient = True
+        if code in (401, 403) and self._accepted:
+            error.transient = self._now() < self._settled_at or (code == 401 and self._is_news())
         return error
+
+    def _is_news(self) -> bool:
+        """Whether the server accepted the credentials until a short while ago, and may do so again."""
+        with self._lock:
+            self._refused_at = self._now() if self._refused_at is None else self._refused_at
+            return self._now() < self._refused_at + _REFUSED
 
     def trouble(self, error: Exception, path: str) -> ClusterError:
         """The error for what urllib3 raised while a request was sent or its answer was read."""
         self._outage = True
         if isinstance(error, urllib3.exceptions.TimeoutError):
-            # What silences one connection, such as a firewall that forgot them all, silences those in the pool too.
+            # If a firewall dropped this connection, it has dropped the others in the pool too.
             with self._lock:
                 self._pools = None
         return trouble_of(error, self.endpoint.host, self.endpoint.proxy, path)
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections, and end a credential plugin that still runs."""
+        self._credentials.close()
         with self._lock:
             if self._pools is not None:
                 self._pools.clear()
 
-    def _open(self, request: Request, credential: Credential):
+    def _send(self, request: Request, credential: Credential) -> urllib3.response.BaseHTTPResponse:
         pools = self._pools_for(credential)
         url = self.endpoint.host + request.target()
+        refusal = request.permitted() if request.permitted else None
+        if refusal is not None:
+            raise NotPermitted(refusal, path=request.path)
         with self._lock:
             self.requests += 1
+        options: dict[str, t.Any] = {
+            "body": None if request.body is None else json.dumps(request.body).encode(),
+            "headers": self._headers(request, credential),
+            "timeout": urllib3.Timeout(connect=min(CONNECT_SECONDS, request.silence), read=request.silence),
+            "retries": False,
+            "redirect": False,
+            "preload_content": False,
+        }
         try:
-            # Not request(): with a body, urllib3 1.26 would join the headers that impersonate several groups into one.
-            response = pools.request_encode_url(
-                request.method,
-                url,
-                body=None if request.body is None else json.dumps(request.body).encode(),
-                headers=self._headers(request, credential),
-                timeout=urllib3.Timeout(connect=min(CONNECT_SECONDS, request.silence), read=request.silence),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            # Not request(): with a body, urllib3 1.26 would merge the headers that impersonate several groups into one.
+            response = pools.request_encode_url(request.method, url, **options)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self.trouble(error, request.path) from None
         self.answered = True
@@ -185,15 +225,15 @@ class Connection:
             self._outage, self._settled_at = False, self._now() + _SETTLING
         self._note_warnings(response.headers.get("Warning", ""))
         if 200 <= response.status < 300:
-            self._accepted = True
+            self._accepted, self._refused_at = True, None
             return response
         try:
-            status = parse_status(self._read(response, request))
-        except ClusterError:  # the body broke off: the status alone has to do
+            status = parse_status(self._body_of(response, request))
+        except ClusterError:  # the body is incomplete, so only the status is known
             status = {}
         raise self.error_of(request, response.status, status, response.headers.get("Retry-After"))
 
-    def _read(self, response, request: Request) -> bytes:
+    def _body_of(self, response: urllib3.response.BaseHTTPResponse, request: Request) -> bytes:
         try:
             return response.read(decode_content=True)
         except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -201,19 +241,20 @@ class Connection:
         finally:
             response.release_conn()
 
-    def _headers(self, request: Request, credential: Credential):
-        headers = urllib3.response.HTTPHeaderDict(self.endpoint.impersonation)
-        headers["Accept"] = "application/json"
+    def _headers(self, request: Request, credential: Credential) -> Mapping[str, str]:
+        # urllib3 1 exports it only here.
+        headers = urllib3.response.HTTPHeaderDict(self.endpoint.impersonation)  # type: ignore[attr-defined]
+        headers["Accept"] = request.accept
         headers["User-Agent"] = USER_AGENT
         if request.body is not None:
             headers["Content-Type"] = request.content_type
-        if "watch" not in request.params:  # a compressed stream would hold events back
+        if "watch" not in request.params:  # compression would delay events
             headers["Accept-Encoding"] = "gzip"
         if credential.authorization:
             headers["Authorization"] = credential.authorization
         return headers
 
-    def _pools_for(self, credential: Credential):
+    def _pools_for(self, credential: Credential) -> urllib3.PoolManager:
         with self._lock:
             if self._pools is None or self._certificate != credential.certificate:
                 self._pools = make_pools(self.endpoint, credential)

@@ -1,11 +1,11 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where a cluster is and how it is reached: what options, environment and kubeconfig say, put together."""
+"""Where a cluster is and how it is reached, from the options, the environment and the kubeconfig."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
@@ -13,8 +13,9 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import kubec
 from ansible_collections.restartx.core.plugins.module_utils.cluster.credential import Credential, Source
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ConfigError
 from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of, read_file
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import secrets_in
-from ansible_collections.restartx.core.plugins.module_utils.cluster.url import bare, is_url, password_of
+from ansible_collections.restartx.core.plugins.module_utils.cluster.proxy import is_excepted, proxy_of_environment
+from ansible_collections.restartx.core.plugins.module_utils.cluster.redaction import secrets_in
+from ansible_collections.restartx.core.plugins.module_utils.cluster.url import bare, is_url, secrets_in_url
 from ansible_collections.restartx.core.plugins.module_utils.cluster.user import (
     source_of_options,
     source_of_user,
@@ -23,23 +24,22 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.user import 
 
 POD_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 _DEFAULT = "~/.kube/config"
-_SCHEMES = ("https", "http", "socks5", "socks5h", "socks4", "socks4a")  # all of them for proxies
-_NOBODY = Source("an anonymous user", Credential)
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h", "socks4", "socks4a")
+NOBODY = Source("an anonymous user", Credential)
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Everything about one server but the credentials themselves; `source` gives those."""
+    """Everything about one server except the credentials; `source` returns those."""
 
     host: str
     source: Source
-    where: str  # what described this server, for messages
+    where: str  # what defines this server, for messages
     context: str | None = None
     authority: bytes | None = None
     validate: bool = True
     server_name: str | None = None
     proxy: str | None = field(default=None, repr=False)
-    no_proxy: str | None = None
     proxy_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     impersonation: tuple[tuple[str, str], ...] = ()
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
@@ -48,27 +48,28 @@ class Endpoint:
 def find_endpoint(
     auth: Mapping, environ: Mapping[str, str], plugin_timeout: float, pod_folder: str = POD_FOLDER
 ) -> Endpoint:
-    """Find the server that `auth` (see auth.resolve) means; raises ConfigError.
+    """Find the server that `auth` (see auth.resolve) selects, and the proxy that leads to it; raises ConfigError.
 
-    Host with credentials: that server, and nothing else is read. Kubeconfig or context: from the kubeconfig, whose
-    values single options replace. A host alone: that server without credentials, such as a local proxy. Nothing:
-    KUBECONFIG, then ~/.kube/config, then the cluster of the pod we run in.
+    Host with credentials: that server, and nothing else is read. Kubeconfig or context: the server in the kubeconfig,
+    with its values replaced by single options. A host alone: that server without credentials, such as a local proxy.
+    None of these: KUBECONFIG, then ~/.kube/config, then the cluster of the pod that this runs in.
     """
     given = source_of_options(auth)
     named = "kubeconfig" in auth or "context" in auth
     if "host" in auth and (given or not named):
-        endpoint = Endpoint(auth["host"], given or _NOBODY, "the options")
+        endpoint = Endpoint(auth["host"], given or NOBODY, "the options")
     else:
         source = auth.get("kubeconfig") or _default_kubeconfig(environ, named)
         if source:
             endpoint = _of_kubeconfig(auth, source, given, environ, plugin_timeout)
         else:
             endpoint = _of_pod(environ, pod_folder, given)
-    return _with_options(endpoint, auth)
+    return _with_options(endpoint, auth, environ)
 
 
 def _default_kubeconfig(environ: Mapping[str, str], wanted: bool) -> str | None:
-    """The kubeconfig nobody named. KUBECONFIG counts even if missing: a typo must not mean another cluster."""
+    """The kubeconfig without the option. KUBECONFIG counts even if its files are missing: a typo must not select
+    another cluster."""
     if environ.get("KUBECONFIG"):
         return environ["KUBECONFIG"]
     return _DEFAULT if wanted or os.path.exists(os.path.expanduser(_DEFAULT)) else None
@@ -101,7 +102,8 @@ def _of_kubeconfig(
 
 
 def _of_pod(environ: Mapping[str, str], folder: str, given: Source | None) -> Endpoint:
-    """The cluster of the pod we run in (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/)."""
+    """The cluster of the pod that this runs in
+    (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/)."""
     name, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
     token = os.path.join(folder, "token")
     if not name or not port or not os.path.exists(token):
@@ -117,9 +119,9 @@ def _of_pod(environ: Mapping[str, str], folder: str, given: Source | None) -> En
     )
 
 
-def _with_options(endpoint: Endpoint, auth: Mapping) -> Endpoint:
-    """The endpoint with what single options replace in it, checked."""
-    changes: dict = {name: auth[name] for name in ("host", "proxy", "no_proxy", "proxy_headers") if name in auth}
+def _with_options(endpoint: Endpoint, auth: Mapping, environ: Mapping[str, str]) -> Endpoint:
+    """The endpoint with its values replaced by single options, and checked."""
+    changes: dict = {name: auth[name] for name in ("host", "proxy_headers") if name in auth}
     if "validate_certs" in auth:
         changes["validate"] = auth["validate_certs"]
     if "ca_cert" in auth:
@@ -132,13 +134,37 @@ def _with_options(endpoint: Endpoint, auth: Mapping) -> Endpoint:
     endpoint = replace(endpoint, **changes)
     for name, value in endpoint.impersonation:
         if not value.isascii() or not value.isprintable():
-            raise ConfigError(f"{name} of {endpoint.where} cannot stand in a header: use printable ASCII characters")
+            raise ConfigError(f"{name} of {endpoint.where} cannot be sent in a header: use printable ASCII characters")
     host = endpoint.host.strip().rstrip("/")
-    for name, url, schemes in (("host", host, _SCHEMES[:2]), ("proxy", endpoint.proxy, _SCHEMES)):
-        if url and not is_url(url, schemes):
-            raise ConfigError(f'{name} "{bare(url)}" of {endpoint.where} is no URL: write it like https://name:port')
+    _check_url("host", host, endpoint.where, ("https", "http"))
     if bare(host) != host:
         raise ConfigError(
             f'host "{bare(host)}" of {endpoint.where} holds a user: set username and password in its place'
         )
-    return replace(endpoint, host=host, secrets=endpoint.secrets | ({password_of(endpoint.proxy)} - {None}))
+    proxy = _proxy_to(host, endpoint, auth, environ)
+    return replace(endpoint, host=host, proxy=proxy, secrets=endpoint.secrets | secrets_in_url(proxy))
+
+
+def _proxy_to(host: str, endpoint: Endpoint, auth: Mapping, environ: Mapping[str, str]) -> str | None:
+    """The URL of the proxy: from the options, the kubeconfig, or HTTPS_PROXY or HTTP_PROXY as kubectl reads them.
+
+    The option `no_proxy` applies to all of them. NO_PROXY applies only to a proxy from the environment.
+    """
+    no_proxy = auth.get("no_proxy")
+    proxy = auth.get("proxy") or endpoint.proxy
+    if proxy:
+        if no_proxy and is_excepted(host, no_proxy):
+            return None
+        _check_url("proxy" if "proxy" in auth else "proxy-url", proxy, endpoint.where, PROXY_SCHEMES)
+        return proxy
+    found = proxy_of_environment(host, environ, no_proxy)
+    if found is None:
+        return None
+    variable, proxy = found
+    _check_url(variable, proxy, "the environment", PROXY_SCHEMES)
+    return proxy
+
+
+def _check_url(name: str, url: str, where: str, schemes: Sequence[str]) -> None:
+    if not is_url(url, schemes):
+        raise ConfigError(f'{name} "{bare(url)}" of {where} is not a URL: write it like {schemes[0]}://name:port')

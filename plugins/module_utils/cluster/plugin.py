@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Runs an exec credential plugin: a program that prints credentials.
 
-We run it ourselves because the kubernetes package waits for it without a limit, lets it read our standard input, and
-only logs its failure. The protocol is https://kubernetes.io/docs/reference/config-api/client-authentication.v1/.
+The kubernetes package does not serve here: it waits for the plugin without a limit, lets it read our standard input,
+and only logs its failure. The protocol is https://kubernetes.io/docs/reference/config-api/client-authentication.v1/.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.credential i
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import CredentialPlugin
 from ansible_collections.restartx.core.plugins.module_utils.cluster.files import content_of
 from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import Chosen
-from ansible_collections.restartx.core.plugins.module_utils.cluster.secret import hide, secrets_in
+from ansible_collections.restartx.core.plugins.module_utils.cluster.redaction import hide, secrets_in
 
 _EXTENSION = "client.authentication.k8s.io/exec"
 _LONGEST_LINE = 300
 
 
 class Plugin:
-    """The exec section of a kubeconfig user. `timeout` is in seconds; `read` runs the program."""
+    """The exec section of a kubeconfig user. `timeout` is in seconds; `fetch` runs the program."""
 
     def __init__(self, chosen: Chosen, environ: Mapping[str, str], timeout: float) -> None:
         self._exec = chosen.user["exec"]
+        self._process: subprocess.Popen | None = None
         self._timeout = timeout
         self._secrets = secrets_in(chosen.user)
         self._cluster = chosen.cluster
@@ -42,14 +43,14 @@ class Plugin:
             pair["name"]: pair.get("value") or "" for pair in self._exec.get("env") or [] if pair.get("name")
         }
 
-    def read(self) -> Credential:
-        """Run the plugin once; raises CredentialPlugin with the reason when it gives no credentials."""
+    def fetch(self) -> Credential:
+        """Run the plugin once. Raises CredentialPlugin with the reason if it returns no credentials."""
         version = self._exec.get("apiVersion")
         if not self._exec.get("command") or not version:
             raise CredentialPlugin(f"{self._name} needs apiVersion and command in its exec section: add them")
         if self._exec.get("interactiveMode") == "Always":
             raise CredentialPlugin(
-                f"{self._name} wants to talk to a person (interactiveMode Always), but there is no terminal here: "
+                f"{self._name} needs a terminal (interactiveMode Always), and a module has none: "
                 "log in beforehand in a way that lasts, or give a token"
             )
         status = self._status_of(self._run(), version)
@@ -65,6 +66,12 @@ class Plugin:
             expires=self._expiry(status.get("expirationTimestamp")),
         )
 
+    def cancel(self) -> None:
+        """End the program if it is running, so that it does not outlive the module."""
+        process = self._process
+        if process is not None:
+            _kill(process)
+
     def _run(self) -> str:
         command = self._exec["command"]
         program = shutil.which(command, path=self._environ.get("PATH"))
@@ -77,7 +84,7 @@ class Plugin:
         environ = {**self._environ, "KUBERNETES_EXEC_INFO": json.dumps(self._info())}
         arguments = [program, *(self._exec.get("args") or [])]
         try:
-            # A session of its own: it cannot ask at our terminal, and all of its children can be ended together.
+            # In its own session it cannot prompt on our terminal, and all of its children can be killed together.
             process = subprocess.Popen(
                 arguments,
                 env=environ,
@@ -88,9 +95,10 @@ class Plugin:
                 encoding="utf-8",
                 errors="replace",
             )
-        except (OSError, ValueError) as error:  # ValueError: arguments that no program can have
+        except (OSError, ValueError) as error:  # ValueError: invalid arguments, such as a null byte
             reason = getattr(error, "strerror", error)
             raise CredentialPlugin(f"{self._name} cannot be started ({reason}): correct its command") from None
+        self._process = process
         try:
             output, complaint = process.communicate(timeout=self._timeout)
         except subprocess.TimeoutExpired:
@@ -99,6 +107,8 @@ class Plugin:
                 f"{self._name} gave no answer within {self._timeout:g} seconds: "
                 "run it by hand, it may wait for a login or for a service that does not answer"
             ) from None
+        finally:
+            self._process = None
         if process.returncode != 0:
             raise CredentialPlugin(
                 f"{self._name} failed with exit code {process.returncode}: {self._last_line(complaint)}; {_BY_HAND}"
@@ -114,8 +124,8 @@ class Plugin:
             raise CredentialPlugin(f"{self._name} did not print an ExecCredential with a status: {_BY_HAND}")
         if answer.get("apiVersion") != version:
             raise CredentialPlugin(
-                f"{self._name} speaks {answer.get('apiVersion')}, the kubeconfig expects {version}: "
-                "update the plugin, or write the kubeconfig anew with it"
+                f"{self._name} returned {answer.get('apiVersion')}, the kubeconfig expects {version}: "
+                "update the plugin, or recreate the kubeconfig with it"
             )
         return answer["status"]
 
@@ -139,7 +149,7 @@ class Plugin:
             return datetime.fromisoformat(str(text)).timestamp()
         except ValueError:
             raise CredentialPlugin(
-                f'{self._name} gave an expirationTimestamp that is no time, "{text}": update it'
+                f'{self._name} gave an expirationTimestamp that is not a time, "{text}": update it'
             ) from None
 
     def _last_line(self, complaint: str) -> str:
@@ -151,7 +161,7 @@ _BY_HAND = "run it by hand to see why"
 
 
 def _command(section: Mapping) -> str:
-    """The command with its first words: `aws eks get-token`. Options are left out, they may hold secrets."""
+    """The command with its first words: `aws eks get-token`. Options are left out, because they may hold secrets."""
     words = [section.get("command") or ""]
     for argument in section.get("args") or []:
         if not re.fullmatch(r"[A-Za-z][\w-]{0,30}", argument):
@@ -161,9 +171,14 @@ def _command(section: Mapping) -> str:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """End a plugin that hangs, with its children, and collect it."""
+    """Kill a plugin that hangs, with its children, and reap it."""
+    _kill(process)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    process.wait()
+
+
+def _kill(process: subprocess.Popen) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    for stream in (process.stdout, process.stderr):
-        stream.close()
-    process.wait()

@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""An answer that comes line by line for as long as the server has something to tell."""
+"""An answer that arrives line by line until the server ends it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.libraries im
 
 
 class Stream:
-    """The lines of one answer. `lines` belongs to one thread; `hang_up` may be called by any other."""
+    """The lines of one answer. Only one thread may use `lines`; any other may call `hang_up`."""
 
     def __init__(self, connection: Connection, request: Request) -> None:
         self._connection = connection
@@ -23,7 +23,7 @@ class Stream:
         self._response = connection.open(request)
 
     def lines(self) -> Iterator[bytes]:
-        """Whole lines, until the server ends the answer; a last line that broke off is not among them.
+        """Complete lines, until the server ends the answer. An incomplete last line is dropped.
 
         Raises ClusterError when the connection breaks or stays silent for longer than allowed.
         """
@@ -45,20 +45,22 @@ class Stream:
             event = None
         if isinstance(event, dict):
             return event
-        raise self.error({"code": 502, "message": "a line of the answer is no JSON object"})
+        raise self.error({"code": 502, "message": "a line of the answer is not a JSON object"})
 
     def error(self, status: Mapping) -> ClusterError:
-        """The error for a Status object that came in the middle of the answer, where no HTTP status can tell it."""
+        """The error for a Status object in the middle of the answer, after its HTTP status was sent."""
         code = status.get("code")
         return self._connection.error_of(self._request, code if isinstance(code, int) else 500, status, None)
 
     def hang_up(self) -> None:
-        """End the answer now: `lines`, though blocked in another thread, ends or raises at once."""
-        with contextlib.suppress(OSError, ValueError, RuntimeError):  # it has ended by itself in the meantime
+        """End the answer now: `lines` ends or raises at once, even if it is blocked in another thread."""
+        with contextlib.suppress(OSError, ValueError, RuntimeError):  # it has already ended
             if hasattr(self._response, "shutdown"):  # urllib3 >= 2.3
                 self._response.shutdown()
-            elif getattr(self._response.connection, "sock", None):  # else it ends when it has been silent for too long
-                self._response.connection.sock.shutdown(socket.SHUT_RD)
+                return
+            connected: socket.socket | None = getattr(self._response.connection, "sock", None)
+            if connected is not None:  # otherwise it ends after the longest allowed silence
+                connected.shutdown(socket.SHUT_RD)
 
     def _chunks(self) -> Iterator[bytes]:
         if self._response.chunked:

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+_SHORTEST_TOKEN = 16  # a user name of this length counts as a token; hiding every "ann" in all output helps nobody
 
 
 def is_url(url: str, schemes: Collection[str]) -> bool:
-    """Whether this is an absolute URL of one of these schemes, with a host name and, if any, a possible port."""
+    """Whether this is an absolute URL of one of these schemes, with a host name and, if there is a port, a valid
+    one."""
     try:
         parts = urlsplit(url)
         return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -18,15 +21,19 @@ def is_url(url: str, schemes: Collection[str]) -> bool:
 
 
 def bare(url: str | None) -> str:
-    """The URL without user name and password, to be shown."""
+    """The URL without user name and password, for messages."""
     scheme, separator, rest = (url or "").rpartition("://")
     name, slash, path = rest.partition("/")
     return f"{scheme}{separator}{name.rpartition('@')[2]}{slash}{path}"
 
 
-def password_of(url: str | None) -> str | None:
-    """The password in a URL; None where there is none."""
+def secrets_in_url(url: object) -> set[str]:
+    """The password in a URL, as written and decoded. A user name without a password may be a token."""
     try:
-        return urlsplit(url).password if url else None
+        parts = urlsplit(str(url or ""))
+        name, password = parts.username, parts.password
     except ValueError:
-        return None
+        return set()
+    if not password:
+        password = name if len(name or "") >= _SHORTEST_TOKEN else None
+    return {password, unquote(password)} if password else set()

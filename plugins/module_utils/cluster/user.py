@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whose credentials are sent: those among the options, or those of the kubeconfig's user."""
+"""Where the credentials come from: the options, or the user of the kubeconfig."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAIRS = (("username", "password"), ("client_cert", "client_key"))
 
 
 def source_of_options(auth: Mapping) -> Source | None:
-    """The credentials among the options; None where there are none. Half a pair of options is an error."""
+    """The credentials in the options; None if there are none. One option of a pair without the other is an error."""
     for pair in _PAIRS:
         missing = [name for name in pair if name not in auth]
         if len(missing) == 1 and not (missing == ["client_key"] and b"PRIVATE KEY" in read_file(auth["client_cert"])):
@@ -37,23 +37,24 @@ def source_of_options(auth: Mapping) -> Source | None:
     else:
         return None
 
-    def read() -> Credential:
+    def fetch() -> Credential:
         path = auth.get("client_cert")
         if not path:
             return Credential(header)
         return Credential(header, read_file(path), read_file(auth.get("client_key") or path))
 
     lasting = "client_cert" not in auth
-    return Source(words, read, renewable=not lasting, max_age=None if lasting else REREAD)
+    return Source(words, fetch, renewable=not lasting, max_age=None if lasting else REREAD)
 
 
 def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: float, persist: bool) -> Source:
-    """The credentials of a kubeconfig's user; client-go's order: token file, token, plugin, provider, password."""
+    """The credentials of the kubeconfig's user, in client-go's order: token file, token, plugin, provider, password."""
     user = chosen.user
     words = chosen.whose
     if not user.get("tokenFile") and not user.get("token"):
         if user.get("exec"):
-            return Source(words, Plugin(chosen, environ, plugin_timeout).read, renewable=True)
+            plugin = Plugin(chosen, environ, plugin_timeout)
+            return Source(words, plugin.fetch, renewable=True, cancel=plugin.cancel)
         if user.get("auth-provider"):
             return provider_source(chosen, persist)
 
@@ -67,20 +68,20 @@ def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: f
             return basic(user["username"], user["password"])
         return None
 
-    def read() -> Credential:
+    def fetch() -> Credential:
         certificate, key = (content_of(user, name, words) for name in ("client-certificate", "client-key"))
         if bool(certificate) != bool(key):
             raise ConfigError(f"{words} has only one of client-certificate and client-key: add the other one")
         return Credential(header(), certificate, key)
 
     from_files = any(user.get(name) for name in ("tokenFile", "client-certificate", "client-key"))
-    return Source(words, read, renewable=from_files, max_age=REREAD if from_files else None)
+    return Source(words, fetch, renewable=from_files, max_age=REREAD if from_files else None)
 
 
 def token_file_source(path: str, words: str) -> Source:
-    """The token in a file that someone else keeps fresh."""
+    """The token in a file that another program renews."""
 
-    def read() -> Credential:
+    def fetch() -> Credential:
         return Credential(bearer(read_file(path).decode("utf-8", "replace"), f'the token file "{path}"'))
 
-    return Source(words, read, renewable=True, max_age=REREAD)
+    return Source(words, fetch, renewable=True, max_age=REREAD)

@@ -1,9 +1,9 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Watches a collection for as long as somebody wants to know, whatever happens to single connections.
+"""Watches a collection until it is stopped, across any number of connections.
 
-https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes: a watch goes on from a
-resource version; where the server no longer remembers that version (410) the collection is listed again.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes: a watch starts from
+a resource version. If the server no longer has that version (410), the collection is listed again.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Union
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.client import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster, Stream
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Expired
-from ansible_collections.restartx.core.plugins.module_utils.cluster.stream import Stream
 
-_SHORT = 1.0  # seconds; an answer that ends sooner, without having told anything, is no good sign
-_ANSWERS_BEFORE_LISTING = 3  # failures in a row that the server itself told; then the version may be to blame
+_SHORT = 1.0  # seconds; an answer that ends sooner without an event counts as a failure
+_ANSWERS_BEFORE_LISTING = 3  # consecutive errors from the server; after that the version may be the reason
 
 
 @dataclass(frozen=True)
@@ -30,35 +29,35 @@ class Changed:
 
 @dataclass(frozen=True)
 class Removed:
-    """An object is gone, or no longer matches; this is its last state."""
+    """An object was deleted, or no longer matches the selector. This is its last state."""
 
     object: dict = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Relisted:
-    """The whole collection: what is not among `items` is gone. Changes in between were not seen one by one."""
+    """The whole collection: objects that are not in `items` are gone. Changes in between were not seen one by one."""
 
     items: list[dict] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Lost:
-    """The watch has ended and tells nothing any more."""
+    """The watch has ended. There are no more events."""
 
     error: Exception
 
 
-Event = Union[Changed, Removed, Relisted, Lost]
+Event = Union[Changed, Removed, Relisted, Lost]  # noqa: UP007  ansible-test's pylint takes the other form for an operation
 
 
 class Watch:
-    """One watch; `run` is the body of a thread.
+    """One watch. `run` is the body of a thread.
 
-    `deliver` gets the events, in order, in that thread. Without a `resource_version` the first event is Relisted. Set
-    `stopped` when the events are no longer wanted, also after Lost.
-    `opened` is called whenever the server has agreed to tell what happens.
-    The server ends each request after `server_seconds`; a connection silent for `grace_seconds` longer is given up.
+    `deliver` is called with the events, in order, in that thread. Without a `resource_version` the first event is
+    Relisted. Set `stopped` when the events are no longer needed, also after Lost. `opened` is called whenever the
+    server has accepted the watch. `interrupted` is called after a transient error; the watch is then tried again. The
+    server ends each request after `server_seconds`. A connection is closed after `grace_seconds` more without data.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class Watch:
         stopped: threading.Event,
         *,
         opened: Callable[[], None] = lambda: None,
+        interrupted: Callable[[ClusterError], None] = lambda error: None,
         server_seconds: int = 45,
         grace_seconds: float = 10.0,
     ) -> None:
@@ -81,24 +81,25 @@ class Watch:
         self._deliver = deliver
         self._stopped = stopped
         self._opened = opened
+        self._interrupted = interrupted
         self._server_seconds = server_seconds
         self._silence = server_seconds + grace_seconds
         self._stream: Stream | None = None
-        self._failures = 0  # in a row, like the next
-        self._answers = 0  # failures that the server itself told
+        self._failures = 0  # consecutive
+        self._answers = 0  # consecutive failures that were answers of the server
 
     def run(self) -> None:
-        """Watch until `stopped` is set; never raises: what ends the watch before that is delivered as Lost."""
+        """Watch until `stopped` is set. Never raises: an error that ends the watch earlier is delivered as Lost."""
         threading.Thread(target=self._hang_up_when_stopped, daemon=True).start()
         try:
             while not self._stopped.is_set():
                 self._stopped.wait(self._turn())
-        except Exception as error:  # the edge of a thread: an error nobody sees would leave everybody waiting
+        except Exception as error:  # nobody sees an error that ends a thread, and the loop would wait forever
             if not self._stopped.is_set():
                 self._deliver(Lost(error))
 
     def _turn(self) -> float:
-        """List where needed, then follow one answer to its end. Returns the seconds to wait before the next turn."""
+        """List if necessary, then follow one answer to its end. Returns the seconds to wait before the next turn."""
         started = self._cluster.retry.clock()
         try:
             if self._version is None:
@@ -111,7 +112,10 @@ class Watch:
         except ClusterError as error:
             if not error.transient:
                 raise
+            if self._stopped.is_set():  # it was hung up
+                return 0.0
             self._failures += 1
+            self._interrupted(error)
             self._answers = self._answers + 1 if error.status is not None else 0
             if self._answers >= _ANSWERS_BEFORE_LISTING:
                 self._version = None
@@ -128,7 +132,7 @@ class Watch:
         self._deliver(Relisted(listing.items))
 
     def _follow(self) -> bool:
-        """Deliver what one answer tells, from the version on; returns whether it told anything."""
+        """Deliver the events of one answer, from the version on. Returns whether there were any."""
         params = {
             **self._params,
             "resourceVersion": self._version,
@@ -137,7 +141,7 @@ class Watch:
         }
         stream = self._stream = self._cluster.stream(self._path, params, self._silence)
         self._opened()
-        if self._stopped.is_set():  # after the line above, or else before it and then seen by the other thread
+        if self._stopped.is_set():  # maybe before the stream was stored, so that the other thread missed it
             stream.hang_up()
         told = False
         for line in stream.lines():

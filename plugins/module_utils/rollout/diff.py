@@ -1,11 +1,12 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What differs between two states of an object, without telling the values that may be secrets."""
+"""The differences between two states of an object, without values that may be secrets."""
 
 from __future__ import annotations
 
 import re
-from typing import Iterator
+import typing as t
+from collections.abc import Iterator
 
 HIDDEN = "(hidden)"
 HIDDEN_TOO = "(hidden, differs)"
@@ -15,7 +16,7 @@ _IGNORED = {
     ("metadata", "resourceVersion"),
     ("metadata", "generation"),
     ("metadata", "managedFields"),
-    ("metadata", "annotations", "deprecated.daemonset.template.generation"),  # counted up by the server, as generation
+    ("metadata", "annotations", "deprecated.daemonset.template.generation"),  # set by the server, like generation
 }
 _MISSING = object()
 
@@ -27,9 +28,9 @@ class _Entry(str):
 
 
 def changed_fields(before: dict, after: dict) -> tuple[dict, dict]:
-    """The parts of two states of an object that differ, as two objects; both are empty when nothing does.
+    """The parts of two states of an object that differ, as two objects. Both are empty if nothing differs.
 
-    What the server keeps for itself does not count: status, resourceVersion, generations, managedFields.
+    Fields that the server maintains are ignored: status, resourceVersion, generations, managedFields.
     """
     left: dict = {}
     right: dict = {}
@@ -48,11 +49,11 @@ def path_text(path: Path) -> str:
     return text
 
 
-def changes(before, after, path: Path = ()) -> Iterator[tuple[Path, object, object]]:
-    """Each leaf that differs: its path, and the two values, None where there is none.
+def changes(before: t.Any, after: t.Any, path: Path = ()) -> Iterator[tuple[Path, t.Any, t.Any]]:
+    """Each leaf that differs: its path and the two values, None for a missing one.
 
-    Entries of lists are compared by their `name` where all have one, so that a container put in front moves nothing.
-    Values of environment variables, and the copy of the object that kubectl apply keeps, are hidden.
+    Items of lists are compared by their `name` if all have one, so that a container that is added first moves no
+    others. Values of environment variables, and the copy of the object that kubectl apply keeps, are hidden.
     """
     if before == after or path in _IGNORED:
         return
@@ -64,8 +65,8 @@ def changes(before, after, path: Path = ()) -> Iterator[tuple[Path, object, obje
         yield from changes(left.get(name, _MISSING), right.get(name, _MISSING), (*path, name))
 
 
-def _parts(value, path: Path) -> dict | None:
-    """The parts of a value by name, None for a leaf. A missing field is an empty one, a missing entry a leaf."""
+def _parts(value: t.Any, path: Path) -> dict | None:
+    """The parts of a value by name; None for a leaf. A missing field counts as empty, a missing item as a leaf."""
     if value is _MISSING:
         return None if isinstance(path[-1], _Entry) else {}
     if isinstance(value, dict):
@@ -78,13 +79,13 @@ def _parts(value, path: Path) -> dict | None:
 
 
 def _moved(left: dict, right: dict) -> bool:
-    """Whether entries changed places: their order counts, for environment variables refer to earlier ones."""
+    """Whether items changed places. The order matters, because environment variables refer to earlier ones."""
     return [name for name in left if name in right] != [name for name in right if name in left] and any(
         isinstance(name, _Entry) for name in left
     )
 
 
-def _shown(path: Path, value):
+def _shown(path: Path, value: t.Any) -> t.Any:
     if value is _MISSING:
         return None
     if path and (path[-1] == LAST_APPLIED or _is_env_value(path)):
@@ -101,7 +102,7 @@ def _is_env_value(path: Path) -> bool:
     return len(path) >= 3 and path[-1] == "value" and path[-3] == "env"
 
 
-def _put(tree: dict, path: Path, value) -> None:
+def _put(tree: dict, path: Path, value: t.Any) -> None:
     if value is None:
         return
     for part in path[:-1]:

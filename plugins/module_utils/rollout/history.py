@@ -1,28 +1,35 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The revisions of a workload: what its ReplicaSets or ControllerRevisions remember."""
+"""The revisions of a workload, from its ReplicaSets or ControllerRevisions."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import diff, kinds, owner, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import diff, kinds, labels, marks, owner
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.deployment import REVISION
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Kind
 
-REVISION = "deployment.kubernetes.io/revision"
-_HASH_LABEL = kinds.KINDS["Deployment"].hash_label
+# Names that callers import from here although they are defined elsewhere.
+__all__ = ["REVISION"]
+
+HASH_LABELS = frozenset(kind.hash_label for kind in kinds.KINDS.values())
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision: its number, its pod template, and what was written down when it was made.
+    """One revision: its number, its pod template, and what was recorded when it was created.
+
+    `run`, `reason`, `ticket` and `operator` belong to the restart that created it; None if restartx did not.
 
     Times are RFC 3339 as the API has them; `object` is the ReplicaSet or ControllerRevision itself.
     """
 
     number: int
     name: str
-    template: dict
+    template: Object
     change_cause: str | None
     run: str | None
     reason: str | None
@@ -30,56 +37,56 @@ class Revision:
     operator: str | None
     restarted_at: str | None
     created_at: str | None
-    object: dict = field(repr=False)
+    object: Object = field(repr=False)
 
 
-def revisions(workload: dict, owned: list[dict]) -> list[Revision]:
+def revisions(workload: Object, owned: list[Object]) -> list[Revision]:
     """The revisions of `workload`, ascending, from `owned`: ReplicaSets or ControllerRevisions of its namespace.
 
-    `owned` may hold those of other workloads too: a revision counts when the full selector matches it and its
-    controller is this very object. Rules: kubectl's polymorphichelpers/history.go and util/deployment/deployment.go.
-    A ReplicaSet without a number counts as 0, one whose number cannot be read is left out.
+    `owned` may contain those of other workloads: a revision counts if the full selector matches it and its controller
+    is exactly this object. Rules: kubectl's polymorphichelpers/history.go and util/deployment/deployment.go. A revision
+    whose number cannot be read is left out.
     """
-    uid = workload["metadata"]["uid"]
+    kind, uid = kinds.kind_of(workload), workload["metadata"]["uid"]
     found = []
     for candidate in owned:
-        number = _number(workload, candidate)
+        number = kind.revision_number(candidate)
         if number is not None and owner.controller_uid(candidate) == uid and _selected(workload, candidate):
-            found.append(_revision(number, candidate))
+            found.append(_revision(kind, number, candidate))
     return sorted(found, key=lambda revision: (revision.number, revision.created_at or "", revision.name))
 
 
-def current_number(workload: dict, known: list[Revision]) -> int | None:
-    """The number of the revision that holds the workload's current template.
+def current_number(workload: Object, known: list[Revision]) -> int | None:
+    """The number of the revision with the current template of the workload.
 
-    None when there is none: the controller has not seen the template yet, or the Deployment is paused.
+    None if there is none: the controller has not seen the template yet, or the Deployment is paused.
     """
     now = _pod_template(workload["spec"]["template"])
     return max((revision.number for revision in known if revision.template == now), default=None)
 
 
-def revision_shown(workload: dict) -> str | None:
-    """The newest revision as the object itself tells it: a Deployment's number, a StatefulSet's revision name."""
-    return kinds.annotations(workload).get(REVISION) or kinds.field(workload, "status.updateRevision")
+def revision_shown(workload: Object) -> str | None:
+    """The newest revision that the object itself shows: a number for a Deployment, a name for a StatefulSet."""
+    return kinds.kind_of(workload).revision_shown(workload)
 
 
-def same_template(workload: dict, revision: Revision) -> bool:
+def same_template(workload: Object, revision: Revision) -> bool:
     """Whether the workload's current template is that of the revision."""
     return _pod_template(workload["spec"]["template"]) == revision.template
 
 
-def without_restarts(template: dict) -> dict:
-    """A pod template without what restarts write on it: two of these differ only where somebody deployed."""
-    return _without(template, lambda name: name in restart.OURS)
+def without_restarts(template: Object) -> Object:
+    """A pod template without the annotations of restarts. Two of these differ only after a deployment."""
+    return _without(template, marks.OURS)
 
 
-def without_annotations(template: dict) -> dict:
-    """A pod template without annotations."""
-    return _without(template, lambda name: True)
+def without(template: Object, annotations: Collection[str]) -> Object:
+    """A pod template without these annotations, normalized across API versions."""
+    return _without(_pod_template(template), annotations)
 
 
-def differences(older: Revision, newer: Revision) -> list[dict]:
-    """How two revisions' templates differ: entries of path, before and after; None where a side has nothing.
+def differences(older: Revision, newer: Revision) -> list[Object]:
+    """The differences of the templates of two revisions: path, before and after; None for a missing value.
 
     Values of environment variables may be secrets and read "(hidden)".
     """
@@ -89,8 +96,8 @@ def differences(older: Revision, newer: Revision) -> list[dict]:
     ]
 
 
-def selector(workload: dict) -> str:
-    """The label selector of the workload as the API takes it in a query: all of spec.selector."""
+def selector(workload: Object) -> str:
+    """The whole spec.selector of the workload as a label selector for a query."""
     given = workload["spec"]["selector"]
     terms = [f"{name}={value}" for name, value in sorted((given.get("matchLabels") or {}).items())]
     for expression in given.get("matchExpressions") or []:
@@ -108,74 +115,46 @@ _TERMS = {
 }
 
 
-def _selected(workload: dict, candidate: dict) -> bool:
-    labels = kinds.field(candidate, "metadata.labels", {})
-    given = workload["spec"]["selector"]
-    return all(labels.get(name) == value for name, value in (given.get("matchLabels") or {}).items()) and all(
-        _meets(labels, expression) for expression in given.get("matchExpressions") or []
-    )
+def _selected(workload: Object, candidate: Object) -> bool:
+    return labels.matches(workload["spec"]["selector"], kinds.labels_of(candidate))
 
 
-def _meets(labels: dict, expression: dict) -> bool:
-    name, values = expression["key"], expression.get("values") or []
-    return {
-        "In": name in labels and labels[name] in values,
-        "NotIn": name not in labels or labels[name] not in values,
-        "Exists": name in labels,
-        "DoesNotExist": name not in labels,
-    }[expression["operator"]]
-
-
-def _number(workload: dict, candidate: dict) -> int | None:
-    if kinds.kind_of(workload).history == "ControllerRevision":
-        return candidate.get("revision")
-    return parse_number(kinds.annotations(candidate).get(REVISION, "0"))
-
-
-def parse_number(text: str) -> int | None:
-    """The revision number that an annotation holds, None when it holds none (Go reads no blanks, no underscores)."""
-    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else None
-
-
-def _revision(number: int, owned: dict) -> Revision:
+def _revision(kind: Kind, number: int, owned: Object) -> Revision:
     metadata = owned["metadata"]
-    template = _pod_template(kinds.field(owned, "spec.template") or kinds.field(owned, "data.spec.template", {}))
+    template = _pod_template(kind.revision_template(owned))
     written = kinds.field(template, "metadata.annotations", {})
-    cause = kinds.annotations(owned).get(restart.CHANGE_CAUSE)
-    if not cause and "data" not in owned:
-        # kubectl falls back to the template's annotation for a ReplicaSet, not for a ControllerRevision.
-        cause = written.get(restart.CHANGE_CAUSE)
+    ours = marks.read(written)
     return Revision(
         number=number,
         name=metadata["name"],
         template=template,
-        change_cause=cause or None,
-        run=written.get(restart.RUN),
-        reason=written.get(restart.REASON),
-        ticket=written.get(restart.TICKET),
-        operator=written.get(restart.OPERATOR),
-        restarted_at=written.get(restart.RESTARTED_AT),
+        change_cause=kind.revision_cause(owned),
+        run=ours.run if ours else None,
+        reason=ours.reason if ours else None,
+        ticket=ours.ticket if ours else None,
+        operator=ours.operator if ours else None,
+        restarted_at=written.get(marks.RESTARTED_AT),
         created_at=metadata.get("creationTimestamp"),
         object=owned,
     )
 
 
-def _pod_template(stored: dict) -> dict:
-    """A template as its author would write it: without the hash that the Deployment controller adds, without the
-    directive of a stored patch, and without the nulls and empty maps that some API versions write and others do not."""
+def _pod_template(stored: Object) -> Object:
+    """A template without the hash that the Deployment controller adds, without the directive of a stored patch, and
+    without the nulls and empty maps that only some API versions write."""
     template = {name: value for name, value in stored.items() if name != "$patch"}
     metadata = {name: value for name, value in (template.get("metadata") or {}).items() if value}
-    labels = {name: value for name, value in metadata.get("labels", {}).items() if name != _HASH_LABEL}
-    return _with_metadata(template, {**metadata, "labels": labels})
+    kept = {name: value for name, value in metadata.get("labels", {}).items() if name not in HASH_LABELS}
+    return _with_metadata(template, {**metadata, "labels": kept})
 
 
-def _without(template: dict, drop) -> dict:
+def _without(template: Object, annotations: Collection[str]) -> Object:
     metadata = template.get("metadata", {})
-    kept = {name: value for name, value in metadata.get("annotations", {}).items() if not drop(name)}
+    kept = {name: value for name, value in metadata.get("annotations", {}).items() if name not in annotations}
     return _with_metadata(template, {**metadata, "annotations": kept})
 
 
-def _with_metadata(template: dict, metadata: dict) -> dict:
+def _with_metadata(template: Object, metadata: Object) -> Object:
     metadata = {name: value for name, value in metadata.items() if value}
     rest = {name: value for name, value in template.items() if name != "metadata"}
     return {"metadata": metadata, **rest} if metadata else rest

@@ -1,14 +1,17 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The last lines of a container's log: what is asked for, and what of it is shown."""
+"""The last lines of a container's log: the query, and the lines that are shown."""
 
 from __future__ import annotations
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import masking
 
-LINES = 5  # the reason is at the end; what an application wrote before that is nobody's business here
+LINES = 20  # the reason is at the end; earlier lines are not needed and may be confidential
+FEW_LINES = 5  # if many workloads fail, because their results are printed and kept
 LONGEST = 300  # characters of a line
-_MOST = 16384  # bytes
+MOST = 3000  # characters of all lines
+_MOST = 65536  # bytes
 
 
 def path(namespace: str, pod: str) -> str:
@@ -16,15 +19,18 @@ def path(namespace: str, pod: str) -> str:
     return f"{kinds.pods_path(namespace)}/{pod}/log"
 
 
-def query(container: str, previous: bool) -> dict:
-    """The parameters that ask for the last lines; `previous` for those of the instance before the current one."""
-    return {"container": container, "previous": previous, "tailLines": LINES, "limitBytes": _MOST}
+def query(container: str, previous: bool, lines: int = LINES) -> dict:
+    """The query for the last lines; `previous` selects the instance before the current one."""
+    return {"container": container, "previous": previous, "tailLines": lines, "limitBytes": _MOST}
 
 
-def last_lines(lines: list[str]) -> tuple[str, ...]:
-    """The last lines that say anything, cut where they are long, without what would steer a terminal."""
-    said = [line for line in map(_plain, lines) if line]
-    return tuple(line if len(line) <= LONGEST else line[:LONGEST] + "..." for line in said[-LINES:])
+def last_lines(lines: list[str], most: int = LINES) -> tuple[str, ...]:
+    """The last lines that are not empty: without secrets, without control characters, and shortened."""
+    said = [line for line in masking.mask_lines(map(_plain, lines)) if line]
+    shown = [line if len(line) <= LONGEST else line[:LONGEST] + "..." for line in said[-most:]]
+    while sum(map(len, shown)) > MOST:
+        del shown[0]
+    return tuple(shown)
 
 
 def _plain(line: str) -> str:

@@ -1,51 +1,47 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who else manages a workload."""
+"""The controller that owns a workload."""
 
 from __future__ import annotations
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, controller_of
 
 
-def controller(workload: dict) -> str | None:
-    """The controller that owns a workload, as `Kafka "events" (kafka.strimzi.io/v1)`; None when nobody does.
+def controller(workload: Object) -> str | None:
+    """The controller that owns a workload, as `Kafka "events" (kafka.strimzi.io/v1)`; None if there is none.
 
-    Only the reference marked `controller` counts: the others merely tie the lifetimes of two objects together.
+    Only the reference with `controller: true` counts. Other references only tie the lifetimes of two objects together.
     """
     found = reference(workload)
     return f'{found["kind"]} "{found["name"]}" ({found["apiVersion"]})' if found else None
 
 
-def refusal(workload: dict, allow_owned: bool = False) -> str | None:
-    """Why a workload must not be changed behind its owner's back, as one sentence; None when it may be."""
+def refusal(workload: Object, allow_owned: bool = False) -> str | None:
+    """Why a workload must not be changed without its owner, as one sentence; None if it may be."""
     manager = controller(workload)
     if manager is None or allow_owned:
         return None
     return (
-        f"{kinds.label(workload)} is managed by {manager}, which may undo a change made behind its back; "
+        f"{kinds.label(workload)} is managed by {manager}, which may revert the change; "
         f"change it through its owner, or set allow_owned: true"
     )
 
 
-def reference(thing: dict) -> dict | None:
+def reference(thing: Object) -> Object | None:
     """The owner reference of an object's controller; None when it has none."""
-    references = kinds.field(thing, "metadata.ownerReferences", [])
-    return next((candidate for candidate in references if candidate.get("controller")), None)
+    return controller_of(thing)
 
 
-def workload_of(pod: dict) -> tuple[str, str, str] | None:
-    """Kind, namespace and name of the workload that a pod belongs to, None where that is of no kind that rolls out.
-
-    A Deployment names its ReplicaSets after itself and the hash that their pods carry.
-    """
-    found = reference(pod) or {}
-    kind, name = found.get("kind"), found.get("name", "")
-    if kind == "ReplicaSet":
-        revision = kinds.field(pod, "metadata.labels", {}).get(kinds.KINDS["Deployment"].hash_label, "")
-        kind, name = "Deployment", name.removesuffix(f"-{revision}")
-    return (kind, pod["metadata"]["namespace"], name) if kind in kinds.KINDS else None
+def workload_of(pod: Object) -> tuple[str, str, str] | None:
+    """Kind, namespace and name of the workload that a pod belongs to; None if its kind has no rollouts."""
+    for kind in kinds.KINDS.values():
+        name = kind.workload_name(pod)
+        if name is not None:
+            return kind.name, pod["metadata"]["namespace"], name
+    return None
 
 
-def controller_uid(thing: dict) -> str | None:
+def controller_uid(thing: Object) -> str | None:
     """The uid of an object's controller; None when it has none."""
     return (reference(thing) or {}).get("uid")

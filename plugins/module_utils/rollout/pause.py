@@ -7,16 +7,15 @@ from __future__ import annotations
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
-# What kubectl says (as an error) about a Deployment that already is so.
+# The error message of kubectl for a Deployment that is already in that state.
 ALREADY = {True: "is already paused", False: "is not paused"}
 
 
 def patch(workload: dict, paused: bool) -> dict | None:
-    """The strategic-merge patch that pauses or resumes; None when the workload is so already (see ALREADY).
+    """The strategic-merge patch that pauses or resumes; None if the workload is already in that state (see ALREADY).
 
-    It carries no resourceVersion: it overwrites nothing but this one field, and somebody who stops a rollout is in a
-    hurry. Raises RolloutError for other kinds. Rules and first words: kubectl's polymorphichelpers/objectpauser.go and
-    objectresumer.go.
+    It has no resourceVersion: it changes only this field, and stopping a rollout is urgent. Raises RolloutError for
+    other kinds. Rules and the start of messages: kubectl's polymorphichelpers/objectpauser.go and objectresumer.go.
     """
     if not kinds.kind_of(workload).pausable:
         words = "pausing is not supported" if paused else "resuming is not supported"

@@ -1,225 +1,208 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a rollout is done: kubectl's own rules and words, and what can be read beside them from the same object."""
+"""Whether a rollout is done, by the rules and in the words of kubectl, and what else the same object shows."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable
+import dataclasses
+import typing as t
+from datetime import datetime
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    condition,
+    history_limit,
+    parse_time,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import (
+    DONE,
+    FAILED,
+    WAITING,
+    Counts,
+    Verdict,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.marks import RESTARTED_AT
 
-DONE = "done"
-WAITING = "waiting"
-FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What an object's status says about its rollout: state is done, waiting or failed; message is kubectl's."""
-
-    state: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Pods of a workload: wanted in all, of the newest revision, ready, available, and of older revisions."""
-
-    wanted: int
-    updated: int
-    ready: int
-    available: int
-    old: int
+# Names that callers import from here although they are defined elsewhere.
+__all__ = ["DONE", "FAILED", "WAITING", "Counts", "Verdict"]
 
 
-def judge(workload: dict, generation: int | None = None, revision: int | None = None) -> Verdict:
-    """Say whether the rollout of `workload` is done, exactly as `kubectl rollout status` of 1.37 does.
+def judge(
+    workload: Object, generation: int | None = None, revision: int | None = None, since: datetime | None = None
+) -> Verdict:
+    """Whether the rollout of `workload` is done, exactly as `kubectl rollout status` of 1.37 says.
 
-    `generation` is metadata.generation as the reply to our own patch gave it: until the controller has observed it the
-    verdict is waiting, whatever an older copy of the object says. `revision` pins a Deployment to one revision, as
-    --revision does; kubectl ignores it for the other kinds. Rules and their order: kubectl's
-    polymorphichelpers/rollout_status.go. Missing numbers are 0. Never raises for an object of the API.
+    `generation` is metadata.generation in the answer to our own patch. Until the controller has observed it, the
+    verdict is waiting, even if an older copy of the object says otherwise. `revision` pins a Deployment to one
+    revision, as --revision does; kubectl ignores it for the other kinds. Missing numbers are 0. Never raises for an
+    object of the API.
+
+    `since` is when the present rollout began. A condition that is not newer does not count then; see follow().
     """
-    kind, group = workload.get("kind", ""), kinds.group_of(workload)
-    rule = _RULES.get(kind)
-    if rule is None or group != "apps":
-        return Verdict(FAILED, f"no status viewer has been implemented for {f'{kind}.{group}' if group else kind}")
+    kind = kinds.known(workload)
+    if kind is None:
+        name, group = workload.get("kind", ""), kinds.group_of(workload)
+        return Verdict(FAILED, f"no status viewer has been implemented for {f'{name}.{group}' if group else name}")
     wanted = max(kinds.field(workload, "metadata.generation", 0), generation or 0)
-    return rule(_Rollout(workload, wanted, revision or 0))
+    return kind.judge(_without_outdated(workload, None, since) if since else workload, wanted, revision or 0)
 
 
-def counts(workload: dict) -> Counts:
-    """The numbers of pods that the status reports; `wanted` is 1 where spec.replicas is unset, as the API has it."""
+_TERMINATION = 30  # seconds that a pod has to terminate if its template does not set them
+_MARGIN = 10  # seconds until the termination of a pod is seen
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress(Verdict):
+    """The progress of our own rollout. If only terminating old pods are still waited for, `lingering` is the verdict
+    without them, otherwise None."""
+
+    lingering: Verdict | None = None
+
+
+def follow(
+    workload: Object, generation: int | None = None, before: Object | None = None, since: datetime | None = None
+) -> Progress:
+    """Whether our own rollout is done: judge(), and then conditions for which kubectl does not wait.
+
+    A condition of the object counts only if it is about this rollout. `before` is the workload before our change: its
+    condition belongs to an earlier rollout until the controller replaces it. `since` is when the change was made, by
+    the clock of the API server: a condition of this rollout was updated later, because a progress deadline is at least
+    a second.
+
+    Done means that all pods are available, for spec.minReadySeconds too, and that no old pod can serve any more. A pod
+    that does not terminate is not a failure of the rollout: it is waited for only as long as linger_time() says.
+    """
+    verdict = judge(_without_outdated(workload, before, since), generation)
+    if verdict.state != DONE:
+        return Progress(verdict.state, verdict.message)
     kind = kinds.kind_of(workload)
-    status = workload.get("status") or {}
-    updated = status.get(kind.updated, 0)
-    return Counts(
-        wanted=kinds.field(workload, kind.wanted, 1 if kind.wanted.startswith("spec.") else 0),
-        updated=updated,
-        ready=status.get(kind.ready, 0),
-        available=status.get(kind.available, 0),
-        old=max(0, status.get(kind.present, 0) - updated),
-    )
+    lacking, ending = kind.unavailable_pods(workload), kind.terminating_pods(workload)
+    if lacking or ending:
+        words = f'Waiting for {kind.words} "{workload["metadata"]["name"]}" rollout to finish: {lacking or ending}...'
+        return Progress(WAITING, words, None if lacking else Verdict(DONE, f"{verdict.message}; {ending}"))
+    return Progress(DONE, verdict.message)
 
 
-@dataclass(frozen=True)
-class _Rollout:
-    """What the rules look at."""
-
-    workload: dict
-    generation: int
-    revision: int
-
-    @property
-    def name(self) -> str:
-        return self.workload["metadata"]["name"]
-
-    @property
-    def observed(self) -> int:
-        return self.status("observedGeneration")
-
-    @property
-    def strategy(self) -> dict:
-        return self.spec("updateStrategy") or {}
-
-    def status(self, name: str, default=0):
-        return kinds.field(self.workload, f"status.{name}", default)
-
-    def spec(self, name: str):
-        return kinds.field(self.workload, f"spec.{name}")
+def linger_time(workload: Object) -> float:
+    """Seconds after which a terminating old pod is no longer waited for: it was killed by then, or hangs."""
+    grace: float = kinds.field(workload, "spec.template.spec.terminationGracePeriodSeconds", _TERMINATION)
+    return grace + _MARGIN
 
 
-def _deployment(rollout: _Rollout) -> Verdict:
-    if rollout.revision > 0:
-        pinned = _pinned(rollout)
-        if pinned:
-            return Verdict(FAILED, pinned)
-    if rollout.generation > rollout.observed:
-        return Verdict(WAITING, "Waiting for deployment spec update to be observed...")
-    # kubectl looks at the first such condition only, and not at its status.
-    progressing = [c for c in rollout.status("conditions", []) if c.get("type") == "Progressing"]
-    if progressing and progressing[0].get("reason") == "ProgressDeadlineExceeded":
-        return Verdict(FAILED, f'deployment "{rollout.name}" exceeded its progress deadline')
-    replicas, updated = rollout.spec("replicas"), rollout.status("updatedReplicas")
-    prefix = f'Waiting for deployment "{rollout.name}" rollout to finish:'
-    if replicas is not None and updated < replicas:
-        return Verdict(WAITING, f"{prefix} {updated} out of {replicas} new replicas have been updated...")
-    old = rollout.status("replicas") - updated
-    if old > 0:
-        return Verdict(WAITING, f"{prefix} {old} old replicas are pending termination...")
-    available = rollout.status("availableReplicas")
-    if available < updated:
-        return Verdict(WAITING, f"{prefix} {available} of {updated} updated replicas are available...")
-    return Verdict(DONE, f'deployment "{rollout.name}" successfully rolled out')
+def _without_outdated(workload: Object, before: Object | None, since: datetime | None) -> Object:
+    """The workload without the condition of an earlier rollout, which the controller may keep for a while."""
+    kind = kinds.known(workload)
+    given_up = kind.given_up(workload) if kind else {}
+    if not (kind and given_up):
+        return workload
+    updated = parse_time(given_up.get("lastUpdateTime"))
+    outdated = since is not None and updated is not None and updated <= since
+    if not outdated and (before is None or kind.given_up(before) != given_up):
+        return workload
+    conditions = [one for one in workload["status"]["conditions"] if one is not given_up]
+    return {**workload, "status": {**workload["status"], "conditions": conditions}}
 
 
-def _pinned(rollout: _Rollout) -> str | None:
-    text = kinds.annotations(rollout.workload).get(history.REVISION, "0")
-    running = history.parse_number(text)
-    if running is None:
-        reason = f'strconv.ParseInt: parsing "{text}": invalid syntax'
-        return f'cannot get the revision of deployment "{rollout.name}": {reason}'
-    if running == rollout.revision:
+def missing(workload: Object) -> str | None:
+    """What is missing in a rollout that kubectl calls done, as one sentence; None if nothing is."""
+    kind = kinds.kind_of(workload)
+    if judge(workload).state != DONE:
         return None
-    return f"desired revision ({rollout.revision}) is different from the running revision ({running})"
+    empty = kind.no_pods(workload)
+    found = [
+        f"there are no pods to replace: {empty}" if empty else None,
+        kind.unavailable_pods(workload),
+        kind.terminating_pods(workload),
+        kind.held_back(workload),
+    ]
+    return "; ".join(filter(None, found)) or None
 
 
-def _daemon_set(rollout: _Rollout) -> Verdict:
-    if rollout.strategy.get("type") != "RollingUpdate":
-        return _NOT_ROLLING
-    if rollout.generation > rollout.observed:
-        return Verdict(WAITING, "Waiting for daemon set spec update to be observed...")
-    desired, updated = rollout.status("desiredNumberScheduled"), rollout.status("updatedNumberScheduled")
-    prefix = f'Waiting for daemon set "{rollout.name}" rollout to finish:'
-    if updated < desired:
-        return Verdict(WAITING, f"{prefix} {updated} out of {desired} new pods have been updated...")
-    available = rollout.status("numberAvailable")
-    if available < desired:
-        return Verdict(WAITING, f"{prefix} {available} of {desired} updated pods are available...")
-    return Verdict(DONE, f'daemon set "{rollout.name}" successfully rolled out')
+class Pods(t.TypedDict):
+    """How many pods are of the newest revision, available (of any revision), and wanted in all."""
+
+    new: int
+    available: int
+    total: int
 
 
-def _stateful_set(rollout: _Rollout) -> Verdict:
-    if rollout.strategy.get("type") != "RollingUpdate":
-        return _NOT_ROLLING
-    if rollout.observed == 0 or rollout.generation > rollout.observed:
-        return Verdict(WAITING, "Waiting for statefulset spec update to be observed...")
-    replicas, ready = rollout.spec("replicas"), rollout.status("readyReplicas")
-    if replicas is not None and ready < replicas:
-        return Verdict(WAITING, f"Waiting for {replicas - ready} pods to be ready...")
-    updated = rollout.status("updatedReplicas")
-    rolling = rollout.strategy.get("rollingUpdate")
-    # The API server fills in `partition: 0` unless the type is given and this block is not; kubectl then goes on below.
-    if rolling is not None:
-        partition = rolling.get("partition")
-        if replicas is not None and partition is not None and updated < replicas - partition:
-            progress = f"{updated} out of {replicas - partition} new pods have been updated..."
-            return Verdict(WAITING, f"Waiting for partitioned roll out to finish: {progress}")
-        return Verdict(DONE, f"partitioned roll out complete: {updated} new pods have been updated...")
-    newest, current = rollout.status("updateRevision", ""), rollout.status("currentRevision", "")
-    if newest != current:
-        text = f"waiting for statefulset rolling update to complete {updated} pods at revision {newest}..."
-        return Verdict(WAITING, text)
-    pods = rollout.status("currentReplicas")
-    return Verdict(DONE, f"statefulset rolling update complete {pods} pods at revision {current}...")
+def pods(workload: Object) -> Pods:
+    """The pods of a workload, for results. Until its newest spec is observed, no pod counts as new."""
+    seen = counts(workload)
+    observed = kinds.field(workload, "status.observedGeneration", 0) >= workload["metadata"].get("generation", 0)
+    return {"new": seen.updated if observed else 0, "available": seen.available, "total": seen.wanted}
 
 
-_NOT_ROLLING = Verdict(FAILED, "rollout status is only available for RollingUpdate strategy type")
-_RULES: dict[str, Callable[[_Rollout], Verdict]] = {
-    "Deployment": _deployment,
-    "DaemonSet": _daemon_set,
-    "StatefulSet": _stateful_set,
-}
+def waits_for(workload: Object) -> str:
+    """What its rollout waits for, in short: `2 of 3 new pods, waiting for readiness`."""
+    seen = counts(workload)
+    new = pods(workload)["new"]
+    parts = [f"{new} of {seen.wanted} new pods"]
+    if seen.updated + seen.old > seen.available:
+        parts.append("waiting for readiness")
+    elif new >= seen.wanted:
+        parts.append("waiting for old pods to end")
+    return ", ".join(parts)
 
 
-def risks(workload: dict) -> list[str]:
-    """What a restart of this workload may do to its users, as short sentences; [] when nothing speaks against it."""
-    kind = kinds.kind_of(workload)
-    strategy = kinds.field(workload, f"spec.{kind.strategy}", {})
-    rolling = strategy.get("rollingUpdate") or {}
-    wanted = counts(workload).wanted
+def last_progress(workload: Object) -> datetime | None:
+    """When the rollout of a workload last made progress, as far as the object shows it; None if it does not.
+
+    The controller of a Deployment notes it in a condition, also when the rollout is done. For other kinds, it is the
+    last restart, or else the creation.
+    """
+    times = (
+        condition(workload, "Progressing").get("lastUpdateTime"),
+        kinds.template_annotations(workload).get(RESTARTED_AT),
+        kinds.field(workload, "metadata.creationTimestamp"),
+    )
+    return next(filter(None, map(parse_time, times)), None)
+
+
+def nothing_to_replace(workload: Object) -> bool:
+    """Whether a restart of the workload replaces no pod, because it has none."""
+    return kinds.kind_of(workload).no_pods(workload) is not None
+
+
+def counts(workload: Object) -> Counts:
+    """The numbers of pods in the status. `wanted` is 1 if spec.replicas is not set, which is the default of the API."""
+    return kinds.kind_of(workload).counts(workload)
+
+
+def risks(workload: Object) -> list[str]:
+    """How a restart of this workload may affect its users, as short sentences; empty without such a risk."""
     found = []
     if kinds.field(workload, "spec.paused"):
         found.append("it is paused: no pod is replaced until it is resumed")
-    if strategy.get("type") == "Recreate":
-        found.append("its strategy is Recreate: all pods stop before new ones start, which is downtime")
-    elif strategy.get("type") == "OnDelete":
-        found.append("its update strategy is OnDelete: pods are replaced only when somebody deletes them")
-    elif wanted and _unavailable(kind, rolling, wanted) >= wanted:
-        pods = "its only pod" if wanted == 1 else f"all {wanted} pods"
-        found.append(f"{pods} may be stopped before a successor is ready")
-    partition = rolling.get("partition") or 0
-    if partition >= wanted > 0:
-        found.append(f"its partition {partition} holds back all {wanted} pods: none is restarted")
-    elif partition and wanted:
-        found.append(f"its partition {partition} holds back {partition} of {wanted} pods: they are not restarted")
-    pod = kinds.field(workload, "spec.template.spec", {})
-    containers = [*pod.get("containers", []), *_sidecars(pod)]
-    if not pod.get("readinessGates") and not any(container.get("readinessProbe") for container in containers):
-        found.append("no container has a readiness probe: a new pod counts as ready as soon as it runs")
-    if not any(kinds.field(container, "lifecycle.preStop") for container in containers):
-        # Routes to a pod are taken away while it is already asked to end.
+    found += kinds.kind_of(workload).strategy_risks(workload)
+    if history_limit(workload) == 0:
         found.append(
-            "no container has a preStop hook: requests that still come while a pod ends are lost, "
-            "unless the application goes on serving for a while after SIGTERM"
+            "its revisionHistoryLimit is 0: once its pods are replaced, no earlier revision is left to undo to"
         )
+    if lacks_readiness_probe(workload):
+        found.append("no container has a readiness probe: a new pod counts as ready as soon as it runs")
+    if lacks_pre_stop(workload):
+        # Endpoints of a pod are removed at the same time as it is told to terminate.
+        found.append("no container has a preStop hook: requests that arrive while a pod ends may be lost")
     return found
 
 
-def _sidecars(pod: dict) -> list[dict]:
+def lacks_readiness_probe(workload: Object) -> bool:
+    """Whether nothing shows when a new pod can serve: no readiness probe, also not of a sidecar, and no gate."""
+    gates = kinds.field(workload, "spec.template.spec.readinessGates")
+    return not gates and not any(container.get("readinessProbe") for container in _serving(workload))
+
+
+def lacks_pre_stop(workload: Object) -> bool:
+    """Whether no container, also no sidecar, has a preStop hook."""
+    return not any(kinds.field(container, "lifecycle.preStop") for container in _serving(workload))
+
+
+def _serving(workload: Object) -> list[Object]:
+    pod = kinds.field(workload, "spec.template.spec", {})
+    return [*pod.get("containers", []), *_sidecars(pod)]
+
+
+def _sidecars(pod: Object) -> list[Object]:
     return [container for container in pod.get("initContainers", []) if container.get("restartPolicy") == "Always"]
-
-
-def _unavailable(kind: kinds.Kind, rolling: dict, wanted: int) -> int:
-    """How many of `wanted` pods may be missing at once (as the controllers' ResolveFenceposts counts)."""
-    surge = _share(rolling.get("maxSurge", kind.surge), wanted, up=True)
-    unavailable = _share(rolling.get("maxUnavailable", kind.unavailable), wanted, up=kind.rounds_up)
-    return unavailable if surge or unavailable else 1
-
-
-def _share(value: int | str, of: int, up: bool) -> int:
-    if isinstance(value, int):
-        return value
-    hundredths = int(value.rstrip("%")) * of
-    return -(-hundredths // 100) if up else hundredths // 100

@@ -1,15 +1,14 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a maintenance window is made of: days of the week, hours of the day, freezes, a time zone; read and checked.
+"""The parts of a maintenance window: days of the week, hours of the day, and freezes.
 
-Readers as in values.py. Nothing here knows what time it is; window.py turns these into instants.
+The readers work as in values.py. Nothing here depends on the current time; window.py turns these into instants.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-import zoneinfo
 from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
@@ -28,7 +27,7 @@ DAY_MINUTES = 24 * 60
 
 @dataclass(frozen=True)
 class Hours:
-    """Hours of a day, in minutes after its midnight; an end above 1440 lies on the next day."""
+    """Hours of a day, in minutes after midnight. An end above 1440 is on the next day."""
 
     start: int
     end: int
@@ -40,7 +39,7 @@ class Hours:
 
 @dataclass(frozen=True)
 class Freeze:
-    """Time in which the window stays closed: two dates, both included, or two aware instants, the end not included."""
+    """A time in which the window stays closed: two dates, both included, or two aware instants, the end excluded."""
 
     start: datetime.date | datetime.datetime
     end: datetime.date | datetime.datetime
@@ -60,15 +59,15 @@ def day(value: object) -> int:
     for number, name in enumerate(DAYS):
         if word in (name, SHORT[number]):
             return number
-    raise ScheduleError(f"{show(value)} is not a day of the week: {', '.join(SHORT)}")
+    raise ScheduleError(f"{show(value)} is not a day of the week: {', '.join(SHORT)}{closest(word, DAYS)}")
 
 
 def hours(value: object) -> Hours:
-    """Hours such as "22:00-01:00"; an end at or before the start lies on the next day; 24:00 is the end of the day."""
+    """Hours such as "22:00-01:00". An end at or before the start is on the next day. 24:00 is the end of the day."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= DAY_MINUTES:
         written = f"{value // 60}:{value % 60:02}"
         raise ScheduleError(
-            f'{value} is what YAML makes of {written} without quotes; write a range in quotes, as "22:00-01:00"'
+            f'{value} is how YAML reads {written} without quotes; write a range in quotes, as "22:00-01:00"'
         )
     match = RANGE.fullmatch(text(value))
     start_hour, start_minute, end_hour, end_minute = map(int, match.groups()) if match else (99, 99, 99, 99)
@@ -85,8 +84,9 @@ def freeze(value: object) -> Freeze:
     if isinstance(value, datetime.datetime):
         raise ScheduleError(f"{value.isoformat()} is one instant; a freeze has a start and an end, with / between")
     written = value.isoformat() if isinstance(value, datetime.date) else text(value)
-    sides = [_moment(side.strip()) for side in written.split("/")]
-    if len(sides) > 2 or None in sides or isinstance(sides[0], datetime.datetime) and len(sides) == 1:
+    parts = [_moment(side.strip()) for side in written.split("/")]
+    sides = [part for part in parts if part is not None]
+    if len(parts) > 2 or len(sides) < len(parts) or (isinstance(sides[0], datetime.datetime) and len(sides) == 1):
         raise ScheduleError(
             f"{show(value)} is not a freeze; write 2026-12-20/2027-01-06 (both included), one date, "
             "or two instants as 2026-12-24T18:00:00+01:00/2026-12-27T06:00:00+01:00"
@@ -110,16 +110,3 @@ def _moment(written: str) -> datetime.date | datetime.datetime | None:
     except ValueError:
         pass  # the 30th of February
     return None
-
-
-def zone(value: object) -> zoneinfo.ZoneInfo:
-    """A time zone by its IANA name, such as Europe/Berlin."""
-    name = text(value)
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        hint = closest(name, zoneinfo.available_timezones())
-        raise ScheduleError(
-            f"{show(name)} is not a time zone known on this machine{hint or ';'} "
-            "IANA names come from the system's zone data or the Python package tzdata"
-        ) from None

@@ -14,7 +14,7 @@ NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 PATTERN = re.compile(rf"(?=.)(?:({NUMBER})d)? *(?:({NUMBER})h)? *(?:({NUMBER})m)? *(?:({NUMBER})s)?", re.ASCII)
 
 
-def parse(value: str | int | float) -> float:
+def parse(value: object) -> float:
     """Seconds of a duration.
 
     In: "90s", "15m", "3h", "1h30m", "1d", or seconds as a number or its text. Units go from large to small.

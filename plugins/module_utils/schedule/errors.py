@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What goes wrong in a schedule: always something that a person wrote; and how that is shown."""
+"""Errors in what a user wrote, and how values are shown in them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class ScheduleError(Exception):
 
 
 class PlanError(ScheduleError):
-    """Everything that is wrong with a plan or a window, found in one reading.
+    """All mistakes in a plan or a window.
 
-    `errors` holds one sentence for each finding, each starting with the path of what it is about:
+    `errors` has one sentence for each mistake, which starts with the path of the option:
     `restart_plan.workloads[2].after: no workload "cach"; did you mean "cache"?`
     """
 
@@ -25,6 +25,6 @@ class PlanError(ScheduleError):
 
 
 def show(value: object) -> str:
-    """A value as it is shown in a message: as JSON, cut when long."""
-    shown = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)  # YAML takes dates as keys, JSON not
+    """A value for a message: as JSON, shortened if it is long."""
+    shown = json.dumps(value, default=str, ensure_ascii=False, skipkeys=True)  # YAML allows dates as keys
     return shown if len(shown) <= 60 else f"{shown[:57]}..."

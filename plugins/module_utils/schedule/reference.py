@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import ROOT, SCHEMA, TYPES
+from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import ROOT, SCHEMA
+from ansible_collections.restartx.core.plugins.module_utils.schedule.types import TYPES
 
 
 def markdown_table() -> str:
@@ -16,13 +17,15 @@ def markdown_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+_SUFFIXES = {"list": "[]", "named": ".NAME"}
+_WORDS = {"list": "list of mappings", "mapping": "mapping", "named": "mapping of names to mappings"}
+
+
 def _rows(section: str, prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for key, option in SCHEMA[section].items():
         inner = option.get("of")
-        path = f"{prefix}{key}{'[]' if option['type'] == 'list' else ''}"
-        words = (
-            ("list of mappings" if option["type"] == "list" else "mapping") if inner else TYPES[option["type"]].words
-        )
+        path = f"{prefix}{key}{_SUFFIXES.get(option['type'], '')}"
+        words = _WORDS[option["type"]] if inner else TYPES[option["type"]].words
         default = "required" if option.get("required") else option.get("default", "")
         yield path, words, default, option["about"]
         if inner:
@@ -32,7 +35,7 @@ def _rows(section: str, prefix: str) -> Iterator[tuple[str, str, str, str]]:
 def json_schema() -> dict:
     """A JSON schema (2020-12) of the value of `restart_plan`.
 
-    It knows options and the types of their values; what holds between options only plan.check() knows.
+    It describes options and the types of their values. Only plan.check() checks rules between options.
     """
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": ROOT, **_object(ROOT)}
 
@@ -50,4 +53,6 @@ def _object(section: str) -> dict:
 def _value(option: dict) -> dict:
     if option["type"] == "list":
         return {"type": "array", "minItems": 1, "items": _object(option["of"])}
+    if option["type"] == "named":
+        return {"type": "object", "additionalProperties": _object(option["of"])}
     return _object(option["of"]) if option["type"] == "mapping" else TYPES[option["type"]].json

@@ -1,34 +1,36 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The one literal description of a plan: it drives reading, the reference page and the JSON schema.
+"""The only description of the options of a plan, for reading, the reference page and the JSON schema.
 
 SCHEMA has a section for each mapping of a plan, and in it one row for each option:
 type      a key of TYPES: how the value is read
-of        for the types mapping and list: the section that describes what is inside
-required  whether it must be there (default: no)
-default   what holds when it is not there, in words for people
+of        for the types mapping, list and named (a mapping of names): the section that describes what is inside
+required  whether it must be present (default: no)
+default   the value if it is missing, in words
 about     what it means
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule import days, values
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
+from ansible_collections.restartx.core.plugins.module_utils.schedule import canary, gating, selecting
 
 ROOT = "restart_plan"
-SCHEMA = {
+SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     ROOT: {
         "version": {"type": "version", "required": True, "about": "The version of this format."},
-        "name": {"type": "label", "required": True, "about": "What the plan is called in journals and messages."},
-        "defaults": {"type": "mapping", "of": "defaults", "about": "What holds for all entries."},
+        "name": {
+            "type": "plan_name",
+            "required": True,
+            "about": "Name of the plan in journals and messages; at most 50 characters.",
+        },
+        "defaults": {"type": "mapping", "of": "defaults", "about": "Values for all entries."},
         "workloads": {
             "type": "list",
             "of": "workloads",
             "required": True,
-            "about": "The entries: each selects workloads, and says after which other entries they are restarted.",
+            "about": "The entries. Each selects workloads, and says after which other entries they are restarted.",
         },
         "window": {
             "type": "mapping",
@@ -37,37 +39,73 @@ SCHEMA = {
             "about": "When restarts may start.",
         },
         "failure_budget": {
-            "type": "count",
+            "type": "budget",
             "default": "0",
-            "about": "How many workloads of the run on one cluster may fail while new ones still start.",
+            "about": "How many workloads of the run, or which share of them, may fail on one cluster before no new ones start.",
         },
+        "max_failure_rate": {
+            "type": "rate",
+            "default": "no limit",
+            "about": "If more than this share of the last restarts of the plan failed, a new run needs a reason.",
+        },
+        "last_restarts": {
+            "type": "limit",
+            "default": "50",
+            "about": "How many restarts, of all clusters together, `max_failure_rate` looks at.",
+        },
+        "gates": {"type": "named", "of": "gate", "about": "Gates by their names; see [gates.md](gates.md)."},
+        "accept": {"type": "list", "of": "accept", "about": "Findings of the preflight that stop no run of the plan."},
     },
     "defaults": {
-        "kind": {"type": "kinds", "default": "Deployment", "about": "`kind` of entries that do not say."},
-        "namespace": {"type": "namespaces", "about": "`namespace` of entries that do not say."},
-        "timeout": {"type": "deadline", "about": "`timeout` of entries that do not say."},
-        "settle": {"type": "duration", "default": "0", "about": "`settle` of entries that do not say."},
-        "grace": {"type": "duration", "default": "5m", "about": "`grace` of entries that do not say."},
+        "kind": {"type": "kinds", "default": "Deployment", "about": "`kind` of entries that do not set it."},
+        "namespace": {"type": "namespaces", "about": "`namespace` of entries that do not set it."},
+        "timeout": {"type": "deadline", "default": "10m", "about": "`timeout` of entries that do not set it."},
+        "settle": {"type": "duration", "default": "0", "about": "`settle` of entries that do not set it."},
+        "grace": {"type": "duration", "default": "5m", "about": "`grace` of entries that do not set it."},
         "max_parallel": {
             "type": "limit",
             "default": "no limit",
-            "about": "How many workloads of the whole run on one cluster are under way at once.",
+            "about": "How many workloads of the whole run may be in progress at once on one cluster.",
         },
         "stagger": {
             "type": "duration",
             "default": "0",
-            "about": "The least time between two starts in the whole run on one cluster.",
+            "about": "The minimum time between two restarts of the whole run on one cluster.",
         },
         "on_failure": {
             "type": "on_failure",
             "default": "stop",
-            "about": "What a failure leads to; see below.",
+            "about": "What happens after a failure; see below.",
+        },
+        "undo_scope": {
+            "type": "undo_scope",
+            "default": "workload",
+            "about": "What is undone after a failure with `on_failure: undo`: the workload, its entry, or the whole run; see below.",
+        },
+        "undo_across_gates": {
+            "type": "flag",
+            "default": "false",
+            "about": "Whether `undo_scope` also undoes what was restarted before a gate on a Job, such as a migration, had opened.",
+        },
+        "gates": {"type": "mapping", "of": "asked", "about": "Gates that the whole run waits for."},
+        "budgets": {"type": "budgets", "default": "honour", "about": "`budgets` of entries that do not set it."},
+        "canary": {"type": "mapping", "of": "canary", "about": "`canary` of entries that do not set it."},
+        "delete_stuck_pods": {
+            "type": "flag",
+            "default": "false",
+            "about": "Whether an undo after a failure deletes pods that keep a StatefulSet from rolling out. Needs a permission.",
+        },
+        "logs": {
+            "type": "flag",
+            "default": "true",
+            "about": "Show the last lines of a container's log with the cause of a failure; passwords and tokens are masked.",
         },
     },
     "workloads": {
-        "id": {"type": "id", "required": True, "about": "What `after` and messages call the entry."},
+        "id": {"type": "id", "required": True, "about": "Name of the entry in `after` and in messages."},
         "kind": {"type": "kinds", "default": "Deployment", "about": "The kinds to select."},
         "name": {"type": "names", "default": "all names", "about": "The names to select."},
+        "name_pattern": selecting.ROWS["name_pattern"],
         "namespace": {
             "type": "namespaces",
             "about": "The namespaces to look in. Needed here or in `defaults`, unless `all_namespaces` is true.",
@@ -75,35 +113,109 @@ SCHEMA = {
         "all_namespaces": {
             "type": "flag",
             "default": "false",
-            "about": "Look in every namespace. Needs a name, a selector or `select` beside it.",
+            "about": "Look in every namespace. Needs a name or a selector beside it.",
         },
-        "label_selectors": {"type": "texts", "about": "Label selectors, as kubectl's `-l`; all of them hold."},
-        "field_selectors": {"type": "texts", "about": "Field selectors, as kubectl's; all of them hold."},
-        "select": {"type": "text", "about": "A JMESPath expression on the object; true selects it."},
+        "label_selectors": {
+            "type": "selectors",
+            "about": "Label selectors, as for kubectl's `-l`. A workload must match all of them.",
+        },
+        "field_selectors": {
+            "type": "texts",
+            "about": "Field selectors, as for kubectl. A workload must match all of them.",
+        },
+        "select": {
+            "type": "text",
+            "about": "A JMESPath expression on the object. If it is true, the object is selected.",
+        },
+        "uses": selecting.ROWS["uses"],
+        "service_account": selecting.ROWS["service_account"],
+        "image": selecting.ROWS["image"],
+        "only": {"type": "mapping", "of": "only", "about": "Conditions on the pods of a workload."},
+        "exclude": {
+            "type": "mapping",
+            "of": "exclude",
+            "about": "Workloads to leave out. Each option is as above; one that matches is enough.",
+        },
         "after": {"type": "ids", "about": "Ids of the entries that must be complete before this one starts."},
-        "optional": {"type": "flag", "default": "false", "about": "Finding nothing is no error."},
+        "optional": {"type": "flag", "default": "false", "about": "It is not an error if nothing is found."},
         "timeout": {
             "type": "deadline",
-            "about": "How long one workload may take, from its own restart.",
+            "about": "How long one workload may take, counted from its own restart.",
         },
         "settle": {
             "type": "duration",
             "default": "0",
-            "about": "How long a workload must stay well before it counts as done.",
+            "about": "How long a workload must stay healthy before it counts as done.",
         },
         "grace": {
             "type": "duration",
-            "about": "How long pods that keep ending, or that get no image, no configuration or no node, may take to recover.",
+            "about": "How long a problem that stops a rollout may take to recover, such as pods that keep ending or get no node.",
         },
+        "on_failure": {"type": "on_failure", "about": "`on_failure` after a failure in this entry."},
         "max_parallel": {
             "type": "limit",
             "default": "no limit",
-            "about": "How many workloads of this entry are under way at once; the limit of the run holds as well.",
+            "about": "How many workloads of this entry may be in progress at once. The limit of the run applies too.",
         },
         "stagger": {
             "type": "duration",
             "default": "0",
-            "about": "The least time between two starts within this entry; that of the run holds as well.",
+            "about": "The minimum time between two restarts of this entry. That of the run applies too.",
+        },
+        "budgets": {
+            "type": "budgets",
+            "about": "Whether restarts wait for the room that PodDisruptionBudgets leave, or only report it; see [budgets.md](budgets.md).",
+        },
+        "gates": {
+            "type": "mapping",
+            "of": "asked",
+            "about": "Gates that this entry waits for. Those of the run apply too.",
+        },
+        "gate": {
+            "type": "gate",
+            "about": "The entry is this gate and selects nothing: what comes after it waits until it has opened.",
+        },
+        "canary": {
+            "type": "mapping",
+            "of": "canary",
+            "about": "The first pods of each workload are held and judged before the others; see [canary.md](canary.md).",
+        },
+    },
+    "only": {
+        "started_before": {
+            "type": "started_before",
+            "required": True,
+            "about": "At least one pod must have started before this instant, or be older than this duration.",
+        },
+    },
+    "exclude": {
+        "name": {"type": "names", "about": "The names to leave out."},
+        "label_selectors": {
+            "type": "selectors",
+            "about": "Label selectors. A workload that matches all of them is left out.",
+        },
+        **selecting.ROWS,
+    },
+    "asked": {
+        "before": {
+            "type": "ids",
+            "about": "Names of gates. No restart starts while one of them is closed.",
+        },
+        "after": {
+            "type": "ids",
+            "about": "Names of gates. A workload of an entry is done when each of them has opened, and the run when those of `defaults` have.",
+        },
+    },
+    "canary": canary.ROWS,
+    "compare": canary.COMPARE_ROWS,
+    "gate": gating.ROWS,
+    "object": gating.OBJECT_ROWS,
+    "accept": {
+        "finding": {"type": "text", "required": True, "about": "The code of the finding, such as `below_budget`."},
+        "reason": {
+            "type": "text",
+            "required": True,
+            "about": "Why it is accepted. The journal keeps it with the plan.",
         },
     },
     "window": {
@@ -112,120 +224,8 @@ SCHEMA = {
             "default": "every day",
             "about": "Days of the week on which the window starts: `fri` with `22:00-04:00` covers Saturday 02:00.",
         },
-        "hours": {"type": "hours", "default": "00:00-24:00", "about": "From and to; may cross midnight."},
-        "timezone": {"type": "zone", "required": True, "about": "IANA name of the zone in which all this is meant."},
-        "freezes": {"type": "freezes", "about": "Times in which the window stays closed."},
+        "hours": {"type": "hours", "default": "00:00-24:00", "about": "Start and end; may cross midnight."},
+        "timezone": {"type": "zone", "required": True, "about": "IANA name of the time zone of the window."},
+        "freezes": {"type": "freezes", "about": "Times at which the window stays closed."},
     },
 }
-
-# Where an option that stands in the wrong place belongs; in this order, as some names stand in two sections.
-HOMES = {
-    "defaults": "one of the defaults",
-    "workloads": "an option of an entry of workloads",
-    "window": "an option of the window",
-    ROOT: "an option of the plan itself",
-}
-
-
-@dataclass(frozen=True)
-class Type:
-    """How a value is read, what it is in words, and what it is in JSON schema."""
-
-    read: Callable[[object], object]
-    words: str
-    json: dict
-
-
-def _one_or_list(one: dict) -> dict:
-    return {"anyOf": [one, {"type": "array", "items": one}]}
-
-
-_TEXT = {"type": "string", "minLength": 1}
-_DURATION = {"type": ["string", "number"]}
-_ON_FAILURE = ("stop", "continue", "undo")
-
-TYPES = {
-    "version": Type(values.version, "`1`", {"const": values.VERSION}),
-    "label": Type(values.label, "name", {"type": "string", "pattern": f"^{values.LABEL}$"}),
-    "id": Type(values.identifier, "id", {"type": "string", "pattern": f"^{values.ID}$"}),
-    "ids": Type(values.many(values.identifier, empty=True), "one or a list", _one_or_list(_TEXT)),
-    "kinds": Type(
-        values.many(values.kind),
-        f"one or a list of {', '.join(f'`{kind}`' for kind in values.KINDS)}",
-        _one_or_list(_TEXT),
-    ),
-    "names": Type(values.many(values.name), "one or a list", _one_or_list(_TEXT)),
-    "namespaces": Type(values.many(values.namespace), "one or a list", _one_or_list(_TEXT)),
-    "texts": Type(values.many(values.text), "one or a list", _one_or_list(_TEXT)),
-    "text": Type(values.text, "text", _TEXT),
-    "flag": Type(values.flag, "true or false", {"type": "boolean"}),
-    "limit": Type(values.whole(1), "1 or more", {"type": "integer", "minimum": 1}),
-    "count": Type(values.whole(0), "0 or more", {"type": "integer", "minimum": 0}),
-    "duration": Type(values.duration, "duration", _DURATION),
-    "deadline": Type(values.deadline, "duration, more than 0", _DURATION),
-    "on_failure": Type(
-        values.choice(*_ON_FAILURE), ", ".join(f"`{word}`" for word in _ON_FAILURE), {"enum": list(_ON_FAILURE)}
-    ),
-    "days": Type(values.many(days.day), "one or a list of `mon` to `sun`", _one_or_list(_TEXT)),
-    "hours": Type(values.many(days.hours), 'one or a list, as `"22:00-01:00"`', _one_or_list(_TEXT)),
-    "zone": Type(days.zone, "as `Europe/Berlin`", _TEXT),
-    "freezes": Type(values.many(days.freeze, empty=True), "one or a list", _one_or_list(_TEXT)),
-}
-
-
-def read(section: str, data: object, path: str, errors: list[str]) -> dict | None:
-    """The checked values of a mapping; what is wrong is added to `errors`, each sentence with its path.
-
-    An option whose value is wrong is in the result as None, so that no further error says it is missing.
-    Returns None when data is no mapping at all.
-    """
-    if not isinstance(data, Mapping):
-        errors.append(f"{path}: {show(data)} is not a mapping of options")
-        return None
-    options = SCHEMA[section]
-    result = {}
-    for key, value in data.items():
-        where = f"{path}.{key}" if path else str(key)
-        if key not in options:
-            errors.append(_unknown(section, key, path, where))
-            continue
-        result[key] = _value(options[key], value, where, errors)
-    for key, option in options.items():
-        if option.get("required") and key not in data:
-            errors.append(f"{path}.{key}: is required")
-    return result
-
-
-def _value(option: dict, value: object, where: str, errors: list[str]) -> object:
-    if value is None:
-        errors.append(f"{where}: has no value; give one, or leave the option out")
-        return None
-    if option["type"] == "mapping":
-        return read(option["of"], value, where, errors)
-    if option["type"] == "list":
-        return read_list(option["of"], value, where, errors)
-    try:
-        return TYPES[option["type"]].read(value)
-    except ScheduleError as error:
-        errors.append(f"{where}: {error}")
-        return None
-
-
-def read_list(section: str, data: object, path: str, errors: list[str]) -> list[dict | None] | None:
-    """As read(), for a list of such mappings; None when data is no list, or an empty one."""
-    if not isinstance(data, (list, tuple)) or not data:
-        errors.append(f"{path}: {show(data)} is not a list with at least one entry")
-        return None
-    return [read(section, item, f"{path}[{index}]", errors) for index, item in enumerate(data)]
-
-
-def _unknown(section: str, key: object, path: str, where: str) -> str:
-    if not isinstance(key, str):
-        return (
-            f"{path}: the key {show(key)} is not text; "
-            "YAML makes booleans of on, off, yes and no; put them in quotes"
-        )
-    for home, words in HOMES.items():
-        if key in SCHEMA[home]:
-            return f"{where}: unknown here; it is {words}"
-    return f"{where}: unknown option{values.closest(key, SCHEMA[section])}"

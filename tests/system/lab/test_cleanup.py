@@ -120,7 +120,7 @@ def record_of(pid, path, age=0, boot=None):
 def test_a_process_that_got_a_recorded_pid_again_is_not_touched(tmp_path, bystander, other):
     process = record_of(bystander.pid, tmp_path / "record", **other)
     assert process.pid is None
-    process.stop(patience=0)
+    process.stop(max_wait=0)
     assert bystander.poll() is None
     assert not process.record.exists()
 
@@ -145,5 +145,5 @@ def test_a_process_deaf_to_sigterm_is_killed_after_its_patience(tmp_path):
     with (tmp_path / "lock").open("a") as lock:
         process.start(["/bin/sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"], lock)
     wait_until(lambda: process.tail() == "deaf", "the process to ignore SIGTERM")
-    process.stop(patience=0.2)
+    process.stop(max_wait=0.2)
     assert process.pid is None

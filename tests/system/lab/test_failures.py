@@ -115,10 +115,41 @@ def test_slow_start_is_ready_in_the_end(cluster):
     assert pod.web["ready"] and pod.web["restartCount"] == 0
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("failure", [failure for failure in FAILURES if failure != "by-hand"])
 def test_other_containers_of_the_pod_are_healthy(cluster, failure):
     pod = seen(cluster, failure, lambda pod: pod.proxy)
     assert pod.proxy["ready"] and "running" in pod.proxy["state"]
+
+
+def test_a_pod_that_never_ends_is_ready_and_stays_when_it_is_deleted(cluster):
+    pod = seen(cluster, "never-ends", lambda pod: pod.ready.get("status") == "True")
+    cluster.kubectl("delete", "pod", pod.name, "-n", NAMESPACE, "--grace-period=1", "--wait=false")
+    other = seen(cluster, "never-ends", lambda one: one.name != pod.name and one.ready.get("status") == "True")
+    cluster.kubectl("label", "pod", other.name, "-n", NAMESPACE, "lab.restartx.io/failure=", "--overwrite")
+    cluster.kubectl("delete", "pod", other.name, "-n", NAMESPACE, "--grace-period=1", "--timeout=30s")
+    assert pod.name in {one.name for one in pods(cluster, "never-ends")}
+
+
+def test_a_pod_by_hand_keeps_the_status_that_it_has(cluster):
+    seen(cluster, "slow-start", lambda pod: pod.ready.get("status") == "True")
+    (pod,) = pods(cluster, "by-hand")
+    assert pod.phase == "Pending" and not pod.proxy and not pod.ready
+    status = '{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}'
+    cluster.kubectl("patch", "pod", pod.name, "-n", NAMESPACE, "--subresource=status", "--patch", status)
+    cluster.kubectl("rollout", "status", "deployment/by-hand", "-n", NAMESPACE, "--timeout=60s")
+
+
+def test_a_lost_node_keeps_its_conditions(cluster):
+    (name,) = cluster.add_nodes(1, ["a"])
+    cluster.kubectl("wait", f"node/{name}", "--for=condition=Ready", "--timeout=60s")
+    cluster.kubectl("label", "node", name, "lab.restartx.io/failure=lost")
+    lost = '{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}'
+    cluster.kubectl("patch", "node", name, "--subresource=status", "--patch", lost)
+    (other,) = cluster.add_nodes(1, ["a"])
+    cluster.kubectl("wait", f"node/{other}", "--for=condition=Ready", "--timeout=60s")
+    ready = '{.status.conditions[?(@.type=="Ready")].status}'
+    assert cluster.kubectl("get", "node", name, "-o", f"jsonpath={ready}").stdout == "False"
+    cluster.kubectl("delete", "node", name, other)
 
 
 def test_only_new_pods_fail_and_only_until_healed(cluster):

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from house import Namespace, Operator
+from house import Namespace, Operator, permit
 
 from lab import Lab, node
 
@@ -34,10 +34,10 @@ def able():
 
 @pytest.fixture(scope="session")
 def cluster(able, tmp_path_factory):
-    """The cluster, with rbac/cluster.yml applied."""
+    """The cluster, with rbac/cluster.yml and rbac/budgets.yml applied."""
     with Lab(tmp_path_factory.mktemp("real"), owned=True) as lab:
         (found,) = lab.up(["real"], nodes=0)
-        found.apply((RBAC / "cluster.yml").read_text())
+        permit(found)
         found.start_node()
         yield found
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from failure_table import PERMANENT, Row
 
+from benchmarks import causes
 from benchmarks.figures import Goal, Size, Taken
 from benchmarks.page import BEGIN, END, figures, placed, table
 
@@ -44,3 +46,15 @@ def test_a_page_without_a_place_for_figures_is_refused(page):
 
 def test_the_page_of_the_benchmark_has_a_place_for_figures():
     assert "new" in placed(PAGE.read_text(), "new")
+
+
+def test_the_page_of_the_benchmark_has_a_place_for_the_figures_of_causes():
+    page = placed(PAGE.read_text(), "new figures", causes.BEGIN, causes.END)
+    assert "new figures" in page and placed(page, "x").count("new figures") == 1
+
+
+def test_the_figures_of_causes_hold_each_code_with_its_goal():
+    rows = [(Row("a", "oom", ""), 5.0), (Row("b", "oom", ""), 9.5), (Row("c", "image_pull", "", ends=PERMANENT), 2.0)]
+    text = causes.told({"cores": "2"}, rows)
+    assert "| `oom` | recoverable | 2 | 7.2 s | 9.5 s | 9 s | **no** |" in text
+    assert "| `image_pull` | permanent | 1 | 2.0 s | 2.0 s | 5 s | yes |" in text

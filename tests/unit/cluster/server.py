@@ -125,8 +125,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, script=(), tls=None, handler=Handler):
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, script=(), tls=None, handler=Handler, port=0):
+        super().__init__(("127.0.0.1", port), handler)
         self.script = list(script)
         self.seen = []
         self.asked = threading.Event()

@@ -14,9 +14,12 @@ ENVIRONMENT = {
     "K8S_AUTH_CONTEXT": "env",
     "K8S_AUTH_VERIFY_SSL": "false",
     "K8S_AUTH_PROXY": "http://env:3128",
+    "K8S_AUTH_NO_PROXY": "other.example",
     "K8S_AUTH_IMPERSONATE_USER": "env-user",
     "K8S_AUTH_PROXY_HEADERS_USER_AGENT": "env-agent",
 }
+# What says how a cluster is reached, and not which.
+WAY = {"proxy": "http://env:3128", "no_proxy": "other.example", "proxy_headers": {"user_agent": "env-agent"}}
 
 
 @pytest.mark.parametrize(
@@ -28,10 +31,15 @@ ENVIRONMENT = {
         ({"host": "", "context": None, "proxy_headers": {}}, {"K8S_AUTH_HOST": "env"}, {"host": "env"}),
         ({}, {"K8S_AUTH_HOST": ""}, {}),
         ({"name": "api", "namespace": "shop"}, {}, {}),
-        ({"context": "prod"}, ENVIRONMENT, {"context": "prod"}),
-        ({"kubeconfig": "/k"}, ENVIRONMENT | {"K8S_AUTH_KUBECONFIG": "/env"}, {"kubeconfig": "/k"}),
+        ({"context": "prod"}, ENVIRONMENT, {"context": "prod", **WAY}),
+        ({"kubeconfig": "/k"}, ENVIRONMENT | {"K8S_AUTH_KUBECONFIG": "/env"}, {"kubeconfig": "/k", **WAY}),
+        (
+            {"context": "prod", "proxy": "http://own:1"},
+            ENVIRONMENT,
+            {"context": "prod", **WAY, "proxy": "http://own:1"},
+        ),
         ({"context": "prod"}, {"K8S_AUTH_KUBECONFIG": "/env"}, {"context": "prod", "kubeconfig": "/env"}),
-        ({"context": "prod", "host": "a"}, ENVIRONMENT, {"context": "prod", "host": "a"}),
+        ({"context": "prod", "host": "a"}, ENVIRONMENT, {"context": "prod", "host": "a", **WAY}),
         ({"validate_certs": True}, {"K8S_AUTH_VERIFY_SSL": "no"}, {"validate_certs": True}),
         ({"validate_certs": False}, {}, {"validate_certs": False}),
         (
@@ -93,9 +101,17 @@ KUBECONFIG = {
         ({"api_key": "t", "password": "p", "username": "ann"}, {}, {"t", "p"}),
         ({}, {"K8S_AUTH_API_KEY": "t"}, {"t"}),
         ({"context": "prod"}, {"K8S_AUTH_API_KEY": "t"}, set()),
-        ({"proxy": "http://ann:p%40ss@proxy:3128"}, {}, {"p%40ss"}),
+        ({"proxy": "http://ann:p%40ss@proxy:3128"}, {}, {"p%40ss", "p@ss"}),
+        ({"proxy": "http://a-token-of-20-letters@proxy"}, {}, {"a-token-of-20-letters"}),
+        ({"proxy": "http://ann@proxy:3128"}, {}, set()),
+        ({"host": "https://ann:hush@server"}, {}, {"hush"}),
+        ({"client_key": "-----BEGIN KEY"}, {}, {"-----BEGIN KEY"}),
         ({"proxy": "http://[bad"}, {}, set()),
-        ({"proxy_headers": {"basic_auth": "a:b", "proxy_basic_auth": "c:d", "user_agent": "e"}}, {}, {"a:b", "c:d"}),
+        (
+            {"proxy_headers": {"basic_auth": "a:b", "proxy_basic_auth": "c:d", "user_agent": "e"}},
+            {},
+            {"a:b", "c:d", "b", "d"},
+        ),
         ({"kubeconfig": KUBECONFIG}, {}, {"tok-1", "pass-1", "key-1", "id-1", "long-enough"}),
         ({"kubeconfig": "/some/path"}, {}, set()),
     ],

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ from tests.unit.cluster.pki import certificate, key
 
 KEY = key()
 MOMENTS = st.datetimes(datetime(1960, 1, 1), datetime(2090, 1, 1)).map(
-    lambda moment: moment.replace(microsecond=0, tzinfo=timezone.utc)
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 
 
@@ -52,7 +52,7 @@ def token(claims):
 @pytest.mark.parametrize(
     ("text", "end"),
     [
-        (token({"exp": 1_700_000_000}), datetime(2023, 11, 14, 22, 13, 20, tzinfo=timezone.utc)),
+        (token({"exp": 1_700_000_000}), datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
         (token({"exp": 10**40}), None),
         (token({"exp": "soon"}), None),
         (token({}), None),

@@ -91,7 +91,7 @@ class TestRequests:
     @pytest.mark.parametrize("path", ["pods", f"{DEPLOYMENTS}/..", f"{DEPLOYMENTS}//x", f"{DEPLOYMENTS}/.", f"{API}/"])
     def test_a_path_that_would_reach_another_object_is_refused_unsent(self, serve, cluster_of, path):
         server = serve(Reply())
-        with pytest.raises(errors.Invalid, match="is no path of the API"):
+        with pytest.raises(errors.Invalid, match="is not a path of the API"):
             cluster_of(server).delete(path)
         assert server.seen == []
 
@@ -308,6 +308,109 @@ class TestRepetition:
         assert len(set(ports)) == 4
 
 
+class Answers:
+    """A `permitted` that gives these answers in turn, the last one for all that follow."""
+
+    def __init__(self, *answers):
+        self._answers = list(answers)
+        self.asked = 0
+
+    def __call__(self):
+        self.asked += 1
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+WRITING = {
+    "patch": lambda cluster, permitted: cluster.patch(API, {}, "merge", permitted=permitted),
+    "create": lambda cluster, permitted: cluster.create(DEPLOYMENTS, {}, permitted=permitted),
+    "replace": lambda cluster, permitted: cluster.replace(API, {}, permitted=permitted),
+    "delete": lambda cluster, permitted: cluster.delete(API, permitted=permitted),
+}
+UNAUTHORIZED = status(401, "Unauthorized", "")
+
+
+@pytest.mark.parametrize("write", WRITING.values(), ids=WRITING)
+class TestPermission:
+    """Before each sending the caller is asked whether the request may still be sent."""
+
+    def test_a_request_that_is_not_permitted_is_not_sent(self, serve, cluster_of, write):
+        server, permitted = serve(Reply()), Answers("the window closed")
+        with pytest.raises(errors.NotPermitted) as caught:
+            write(cluster_of(server), permitted)
+        assert (caught.value.why, str(caught.value)) == ("the window closed", "the window closed")
+        assert (caught.value.ambiguous, permitted.asked, server.seen) == (False, 1, [])
+
+    def test_a_request_that_is_permitted_is_sent(self, serve, cluster_of, write):
+        server, permitted = serve(Reply(body={"a": 1})), Answers(None)
+        assert write(cluster_of(server), permitted) == {"a": 1}
+        assert (permitted.asked, len(server.seen)) == (1, 1)
+
+    @pytest.mark.parametrize("answer", [BUSY, Reply(503, b"", {"Retry-After": "1"})])
+    def test_it_is_asked_again_before_each_repetition(self, serve, cluster_of, write, answer):
+        server, permitted = serve(answer), Answers(None, None, "the lock was lost")
+        with pytest.raises(errors.NotPermitted, match="^the lock was lost$") as caught:
+            write(cluster_of(server), permitted)
+        assert (caught.value.ambiguous, permitted.asked, len(server.seen)) == (False, 3, 2)
+
+    def test_it_is_asked_again_after_the_credentials_were_renewed(self, serve, cluster_of, write, tmp_path):
+        (tmp_path / "token").write_text("one")
+        config = {
+            "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {"server": "set below"}}],
+            "users": [{"name": "u", "user": {"tokenFile": str(tmp_path / "token")}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        }
+        server, permitted = serve(UNAUTHORIZED, Reply()), Answers(None, "the window closed")
+        config["clusters"][0]["cluster"]["server"] = server.url
+        with pytest.raises(errors.NotPermitted):
+            write(cluster_of(server, {"host": None, "kubeconfig": config}), permitted)
+        assert (permitted.asked, len(server.seen)) == (2, 1)
+
+
+@pytest.mark.parametrize("lost", [hang_up, status(500, "InternalError", "etcd"), Chunks((b"{",), "broken")])
+@pytest.mark.parametrize("name", ["patch", "replace", "delete"])
+def test_a_refusal_tells_when_an_earlier_copy_may_have_been_carried_out(serve, cluster_of, name, lost):
+    server = serve(lost, BUSY)
+    with pytest.raises(errors.NotPermitted) as caught:
+        WRITING[name](cluster_of(server), Answers(None, None, "the window closed"))
+    assert len(server.seen) == 2
+    assert (caught.value.why, caught.value.ambiguous) == ("the window closed", True)
+    assert str(caught.value).startswith("the window closed; an earlier copy of the request was sent without an answer")
+
+
+@pytest.mark.parametrize("lost", [hang_up, status(500, "InternalError", "etcd"), Chunks((b"{",), "broken")])
+@pytest.mark.parametrize("name", WRITING)
+def test_a_change_whose_answer_was_lost_is_told_as_one_that_may_have_been_made(serve, cluster_of, name, lost):
+    with pytest.raises(errors.ClusterError) as caught:
+        WRITING[name](cluster_of(serve(lost), attempts=1), None)
+    assert caught.value.ambiguous
+    assert str(caught.value).endswith(
+        "; a copy of the request that got no answer may have been carried out: look at the object"
+    )
+
+
+@pytest.mark.parametrize("final", [status(403, "Forbidden", ""), status(404, "NotFound", "", name="api"), BUSY])
+@pytest.mark.parametrize("name", ["patch", "replace", "delete"])
+def test_so_is_one_whose_repetition_was_refused(serve, cluster_of, name, final):
+    with pytest.raises(errors.ClusterError, match="; a copy of the request that got no answer may have been"):
+        WRITING[name](cluster_of(serve(hang_up, final), attempts=3), None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "call"),
+    [
+        *[(answer, call) for answer in (BUSY, status(403, "Forbidden", "")) for call in WRITING.values()],
+        (hang_up, lambda cluster, permitted: cluster.get(API)),
+        (hang_up, lambda cluster, permitted: cluster.list(DEPLOYMENTS)),
+        (hang_up, lambda cluster, permitted: cluster.patch(API, {}, "merge", dry_run=True)),
+    ],
+)
+def test_what_was_answered_or_changes_nothing_is_not(serve, cluster_of, answer, call):
+    with pytest.raises(errors.ClusterError) as caught:
+        call(cluster_of(serve(answer), attempts=1), None)
+    assert "may have been carried out" not in str(caught.value)
+
+
 class TestOutages:
     REFUSED = status(403, "Forbidden", "")
 
@@ -331,3 +434,53 @@ class TestOutages:
         with pytest.raises(errors.Forbidden):
             cluster_of(server).get(API)
         assert len(server.seen) == 2
+
+    def test_a_401_by_a_server_that_accepted_us_before_is_not_believed_at_once(self, serve, cluster_of, time):
+        server = serve(Reply(), UNAUTHORIZED, UNAUTHORIZED, Reply(body={"a": 1}))
+        cluster = cluster_of(server, {"api_key": "t"})
+        cluster.get(API)
+        assert cluster.create(DEPLOYMENTS, {}) == {"a": 1}
+        assert len(time.slept) == 2
+
+    def test_a_401_that_lasts_is_believed(self, serve, cluster_of, time):
+        server = serve(Reply(), UNAUTHORIZED)
+        cluster = cluster_of(server, {"api_key": "t"}, attempts=100)
+        cluster.get(API)
+        began = time.now
+        with pytest.raises(errors.Unauthorized, match="does not accept the credentials of api_key"):
+            cluster.get(API)
+        assert 60 <= time.now - began < 80
+        server.script[:] = [Reply()]
+        cluster.get(API)
+        server.script[:] = [UNAUTHORIZED, Reply()]
+        cluster.get(API)  # accepted in between, so this is another fault
+
+
+class TestCredentialPlugins:
+    def test_one_that_fails_once_in_mid_run_is_run_again(self, serve, cluster_of, plugin, time):
+        server = serve(Reply(), UNAUTHORIZED, Reply(body={"a": 1}))
+        options, broken = plugin(server)
+        cluster = cluster_of(server, options)
+        cluster.get(API)
+        broken.touch()
+        time.on_sleep = broken.unlink
+        assert cluster.get(API) == {"a": 1}
+        assert len(time.slept) == 1
+
+    def test_one_that_fails_from_then_on_is_named_when_the_deadline_has_come(self, serve, cluster_of, plugin, time):
+        server = serve(Reply(), UNAUTHORIZED)
+        options, broken = plugin(server)
+        cluster = cluster_of(server, options)
+        cluster.get(API)
+        broken.touch()
+        with pytest.raises(errors.CredentialPlugin, match="failed with exit code 1: no network"):
+            cluster.get(API, deadline=time.now + 5)
+        assert time.slept
+
+    def test_one_that_never_gave_anything_is_named_at_once(self, serve, cluster_of, plugin, time):
+        server = serve(Reply())
+        options, broken = plugin(server)
+        broken.touch()
+        with pytest.raises(errors.CredentialPlugin, match="failed with exit code 1: no network"):
+            cluster_of(server, options)
+        assert time.slept == []

@@ -61,19 +61,19 @@ class TestPrecedence:
     def test_a_host_with_credentials_is_all_there_is_to_know(self, find):
         endpoint = find({"host": "https://given:6443/", "api_key": "t", "kubeconfig": "/does/not/exist"})
         assert (endpoint.host, endpoint.context) == ("https://given:6443", None)
-        assert endpoint.source.read().authorization == "Bearer t"
+        assert endpoint.source.fetch().authorization == "Bearer t"
 
     def test_a_host_alone_is_spoken_to_without_credentials(self, find, home):
         write(home / ".kube" / "config", config({"token": "not-for-others"}))
         endpoint = find({"host": "http://127.0.0.1:8001"})
-        assert (endpoint.host, endpoint.source.read().authorization) == ("http://127.0.0.1:8001", None)
+        assert (endpoint.host, endpoint.source.fetch().authorization) == ("http://127.0.0.1:8001", None)
 
     def test_host_and_token_of_the_environment_lose_against_a_context_option(self, find, home):
         write(home / ".kube" / "config", config({"token": "t"}))
         environ = {"K8S_AUTH_HOST": "https://awx:6443", "K8S_AUTH_API_KEY": "awx", "K8S_AUTH_VERIFY_SSL": "no"}
         endpoint = find({"context": "two"}, environ)
         assert (endpoint.host, endpoint.context, endpoint.validate) == ("https://one:6443", "two", True)
-        assert endpoint.source.read().authorization == "Bearer t"
+        assert endpoint.source.fetch().authorization == "Bearer t"
         assert find({}, environ).host == "https://awx:6443"
 
     def test_a_context_option_is_looked_for_in_the_file_the_environment_names(self, find, tmp_path):
@@ -103,9 +103,9 @@ class TestPrecedence:
     def test_in_a_pod_the_service_account_speaks(self, find, tmp_path):
         endpoint = find({}, pod(tmp_path))
         assert (endpoint.context, endpoint.authority) == (None, CERTIFICATE)
-        assert endpoint.source.read().authorization == "Bearer pod-token"
+        assert endpoint.source.fetch().authorization == "Bearer pod-token"
         write(tmp_path / "pod" / "token", "rotated")
-        assert endpoint.source.read().authorization == "Bearer rotated"
+        assert endpoint.source.fetch().authorization == "Bearer rotated"
 
     def test_an_address_of_version_6_is_put_in_brackets(self, find, tmp_path):
         assert find({}, pod(tmp_path) | {"KUBERNETES_SERVICE_HOST": "fd00::1"}).host == "https://[fd00::1]:443"
@@ -132,7 +132,7 @@ class TestPrecedence:
         assert (changed.validate, changed.authority, changed.proxy) == (True, b"CA", "http://other:2")
         assert changed.impersonation == (("Impersonate-User", "ann"), ("Impersonate-Group", "dev"))
         assert (changed.host, changed.context) == ("https://tunnel:6443", "one")
-        assert changed.source.read().authorization == "Bearer t"
+        assert changed.source.fetch().authorization == "Bearer t"
 
 
 class TestUsers:
@@ -146,28 +146,60 @@ class TestUsers:
         ],
     )
     def test_the_header_is_made_of_token_or_password(self, find, user, header):
-        assert find({"kubeconfig": config(user)}).source.read().authorization == header
+        assert find({"kubeconfig": config(user)}).source.fetch().authorization == header
 
     def test_a_token_file_beats_a_token_and_is_read_anew(self, find, tmp_path):
         path = write(tmp_path / "token", "first\n")
         source = find({"kubeconfig": config({"token": "t", "tokenFile": path})}).source
-        assert source.read().authorization == "Bearer first"
+        assert source.fetch().authorization == "Bearer first"
         write(tmp_path / "token", "second")
-        assert source.read().authorization == "Bearer second"
+        assert source.fetch().authorization == "Bearer second"
         assert (source.renewable, source.max_age) == (True, 60.0)
 
     def test_certificates_come_as_data_or_as_files(self, find, tmp_path):
         data = {"client-certificate-data": base64.b64encode(b"C").decode(), "client-key": write(tmp_path / "k", "K")}
-        credential = find({"kubeconfig": config(data)}).source.read()
+        credential = find({"kubeconfig": config(data)}).source.fetch()
         assert (credential.certificate, credential.key) == (b"C", b"K")
 
+    @pytest.mark.parametrize("name", ["certificate-authority-data", "client-certificate-data", "client-key-data"])
+    @pytest.mark.parametrize(
+        ("text", "accepted"),
+        [
+            ("QUJD\nREVG\n", True),
+            ("QUJD\r\nREVG\r\n", True),
+            ("\nQ\nUJDREVG", True),
+            ("QUJD REVG", False),
+            ("QUJD\tREVG", False),
+            ("QUJDRE", False),
+            ("QUJD-EVG", False),
+        ],
+    )
+    def test_base64_may_be_broken_into_lines_and_nothing_else(self, find, name, text, accepted):
+        """Go's encoding/base64, with which kubectl reads it, leaves out line breaks."""
+        data = {"client-certificate-data": "QQ==", "client-key-data": "QQ==", "certificate-authority-data": "QQ=="}
+        data[name] = text
+        authority = data.pop("certificate-authority-data")
+        content = yaml.safe_load(yaml.safe_dump(config(data, **{"certificate-authority-data": authority})))
+
+        def read():
+            endpoint = find({"kubeconfig": content})
+            credential = endpoint.source.fetch()
+            values = {"certificate-authority-data": endpoint.authority, "client-key-data": credential.key}
+            return values.get(name, credential.certificate)
+
+        if accepted:
+            assert read() == b"ABCDEF"
+        else:
+            with pytest.raises(ConfigError, match=f"{name} of .* is not base64: correct it"):
+                read()
+
     def test_credentials_among_the_options_replace_the_user_as_a_whole(self, find):
-        credential = find({"kubeconfig": config({"token": "t"}), "username": "u", "password": "p"}).source.read()
+        credential = find({"kubeconfig": config({"token": "t"}), "username": "u", "password": "p"}).source.fetch()
         assert credential.authorization == "Basic dTpw"
 
     def test_a_certificate_option_may_hold_its_key(self, find, tmp_path):
         both = write(tmp_path / "both", (CERTIFICATE + pem_of(KEY)).decode())
-        assert b"PRIVATE KEY" in find({"host": "https://h", "client_cert": both}).source.read().key
+        assert b"PRIVATE KEY" in find({"host": "https://h", "client_cert": both}).source.fetch().key
 
     def test_impersonation_in_the_kubeconfig_is_kept(self, find):
         user = {"as": "eve", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"a/b": ["x"]}}
@@ -186,17 +218,17 @@ HOST = {"host": "https://h", "api_key": "t"}
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"host": "h:6443"}, 'host "h:6443" of the options is no URL: write it like https://name:port'),
-        ({"host": "ftp://h"}, 'host "ftp://h" of the options is no URL: write it like https://name:port'),
+        ({"host": "h:6443"}, 'host "h:6443" of the options is not a URL: write it like https://name:port'),
+        ({"host": "ftp://h"}, 'host "ftp://h" of the options is not a URL: write it like https://name:port'),
         (
             {"host": "https://h:99999"},
-            'host "https://h:99999" of the options is no URL: write it like https://name:port',
+            'host "https://h:99999" of the options is not a URL: write it like https://name:port',
         ),
         (
             {"host": "https://ann:hush@h"},
             'host "https://h" of the options holds a user: set username and password in its place',
         ),
-        (HOST | {"proxy": "p:3128"}, 'proxy "p:3128" of the options is no URL: write it like https://name:port'),
+        (HOST | {"proxy": "p:3128"}, 'proxy "p:3128" of the options is not a URL: write it like http://name:port'),
         (
             HOST | {"ca_cert": "/no/ca"},
             'cannot read "/no/ca" (No such file or directory): correct the path or its permissions',
@@ -221,11 +253,11 @@ HOST = {"host": "https://h", "api_key": "t"}
         ),
         (
             HOST | {"impersonate_user": "a\nb"},
-            "Impersonate-User of the options cannot stand in a header: use printable ASCII characters",
+            "Impersonate-User of the options cannot be sent in a header: use printable ASCII characters",
         ),
         (
             {"kubeconfig": config(server="one")},
-            'host "one" of context "one" of the kubeconfig option is no URL: write it like https://name:port',
+            'host "one" of context "one" of the kubeconfig option is not a URL: write it like https://name:port',
         ),
         (
             {"kubeconfig": config({"client-certificate-data": "Q0E="})},
@@ -234,15 +266,15 @@ HOST = {"host": "https://h", "api_key": "t"}
         (
             {"kubeconfig": config({"client-certificate-data": "%"})},
             'client-certificate-data of user "dev" of the kubeconfig option is not base64: '
-            "correct it, or write the file anew",
+            "correct it, or recreate the file",
         ),
         (
             {"kubeconfig": config(**{"certificate-authority-data": "Q0E="})},
-            'the CA certificate of context "one" of the kubeconfig option is no PEM certificate: correct it',
+            'the CA certificate of context "one" of the kubeconfig option is not a PEM certificate: correct it',
         ),
         (
             HOST | {"proxy": "socks5://p:1080"},
-            'the proxy "socks5://p:1080" needs PySocks and a kubernetes package that knows SOCKS: install both',
+            'the proxy "socks5://p:1080" needs the Python package PySocks: install it',
         ),
     ],
 )
@@ -277,6 +309,6 @@ def test_no_secret_is_in_what_python_shows(home):
     options = {"kubeconfig": config(user, **{"proxy-url": "http://a:hush-2@p:1"}), "host": "http://h"}
     endpoint = find_endpoint(resolve(options, {}), {}, 10)
     cluster = connect(options, {"K8S_AUTH_PASSWORD": "not-used"})
-    shown = repr(cluster) + repr(endpoint) + repr(endpoint.source.read())
+    shown = repr(cluster) + repr(endpoint) + repr(endpoint.source.fetch())
     assert "hush" not in shown and "aHVzaA==" not in shown
     assert cluster.secrets == {"hush-1", "Bearer hush-1", "hush-2", "aHVzaA=="}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connect import connect
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, ConfigError
-from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import choose, load
+from ansible_collections.restartx.core.plugins.module_utils.cluster.kubeconfig import choose, load, with_absolute_paths
 
 
 def config(name="one", user=None, current=True, **cluster):
@@ -67,6 +67,19 @@ def test_relative_paths_are_relative_to_the_file_they_stand_in(write, tmp_path):
     assert chosen.user["exec"]["command"] == str(folder / "bin/login")
 
 
+def test_a_copy_elsewhere_names_the_same_files(write, tmp_path):
+    user = {"tokenFile": "t", "client-certificate": "/abs/c", "client-key": "k", "exec": {"command": "bin/login"}}
+    text = yaml.safe_dump(config(user=user, **{"certificate-authority": "pki/ca"}))
+    original = choose(load(write(text, "sub/config")), None)
+    copy_ = choose(load(write(with_absolute_paths(text, str(tmp_path / "sub")), "copy")), None)
+    assert (copy_.cluster, copy_.user) == (original.cluster, original.user)
+
+
+@pytest.mark.parametrize("text", ["", "plain", "a: [", "[1, 2]", "clusters: 1", "users: [{name: u, user: {token: 7}}]"])
+def test_a_copy_of_what_is_no_kubeconfig_is_left_as_it_is(text):
+    assert with_absolute_paths(text, "/f") == text
+
+
 def test_a_command_without_a_folder_is_left_to_the_path(write):
     assert choose(load(write(config(user={"exec": {"command": "aws"}}))), None).user["exec"]["command"] == "aws"
 
@@ -90,14 +103,14 @@ def without(key, **changes):
 @pytest.mark.parametrize(
     ("content", "context", "sentence"),
     [
-        ("", None, 'kubeconfig file "{path}" is empty: write it anew, or give another file'),
-        ("# nothing\n", None, 'kubeconfig file "{path}" is empty: write it anew, or give another file'),
+        ("", None, 'kubeconfig file "{path}" is empty: recreate it, or give another file'),
+        ("# nothing\n", None, 'kubeconfig file "{path}" is empty: recreate it, or give another file'),
         (
             "a: b: c",
             None,
-            'kubeconfig file "{path}" is not valid YAML (line 1, column 5): correct it, or write it anew',
+            'kubeconfig file "{path}" is not valid YAML (line 1, column 5): correct it, or recreate it',
         ),
-        ("\tx: y", None, 'kubeconfig file "{path}" is not valid YAML (line 1, column 1): correct it, or write it anew'),
+        ("\tx: y", None, 'kubeconfig file "{path}" is not valid YAML (line 1, column 1): correct it, or recreate it'),
         ("- a", None, 'the content of kubeconfig file "{path}" must be a mapping: {correct}'),
         (
             {"clusters": []},
@@ -136,6 +149,12 @@ def without(key, **changes):
             None,
             'clusters[0].cluster.insecure-skip-tls-verify of kubeconfig file "{path}" must be true or false: {correct}',
         ),
+        (
+            "$ANSIBLE_VAULT;1.1;AES256\n6162",
+            None,
+            'kubeconfig file "{path}" is encrypted with Ansible Vault: name it in the option kubeconfig of a task whose '
+            "connection is local, or decrypt it",
+        ),
         (config(), "two", 'there is no context "two" in kubeconfig file "{path}": it has one'),
         (
             config(current=False),
@@ -145,13 +164,13 @@ def without(key, **changes):
         (
             without("clusters"),
             None,
-            'context "one" of kubeconfig file "{path}" names cluster "one", which is not there: '
+            'context "one" of kubeconfig file "{path}" names cluster "one", which does not exist in it: '
             "correct the context, or choose another of one",
         ),
         (
             without("users"),
             None,
-            'context "one" of kubeconfig file "{path}" names user "one", which is not there: add that user',
+            'context "one" of kubeconfig file "{path}" names user "one", which does not exist in it: add that user',
         ),
         (
             config(server=""),
@@ -164,7 +183,7 @@ def test_what_is_wrong_is_one_sentence_that_names_the_file_and_the_way_out(write
     path = write(content)
     with pytest.raises(ConfigError) as caught:
         choose(load(path), context)
-    assert str(caught.value) == sentence.format(path=path, correct="correct it, or write the file anew")
+    assert str(caught.value) == sentence.format(path=path, correct="correct it, or recreate the file")
 
 
 def test_many_contexts_are_not_all_named(write):
@@ -209,7 +228,7 @@ def places(content, path=()):
 
 FULL = config(
     user={
-        **{name: "x" for name in ("token", "tokenFile", "username", "password", "client-key", "client-key-data", "as")},
+        **dict.fromkeys(("token", "tokenFile", "username", "password", "client-key", "client-key-data", "as"), "x"),
         "as-groups": ["a"],
         "as-user-extra": {"why": ["x"]},
         "auth-provider": {"name": "oidc", "config": {"id-token": "x"}},

@@ -44,12 +44,12 @@ def says(status, version=V1):
 
 
 def test_a_token_with_its_end_is_taken(plugin):
-    credential = plugin(says({"token": "abc", "expirationTimestamp": "2026-01-01T00:00:10Z"})).read()
+    credential = plugin(says({"token": "abc", "expirationTimestamp": "2026-01-01T00:00:10Z"})).fetch()
     assert (credential.authorization, credential.expires) == ("Bearer abc", 1767225610.0)
 
 
 def test_a_certificate_with_its_key_is_taken(plugin):
-    credential = plugin(says({"clientCertificateData": "CERT", "clientKeyData": "KEY"})).read()
+    credential = plugin(says({"clientCertificateData": "CERT", "clientKeyData": "KEY"})).fetch()
     assert (credential.authorization, credential.certificate, credential.key) == (None, b"CERT", b"KEY")
     assert "KEY" not in repr(credential)
 
@@ -67,7 +67,7 @@ def test_it_gets_arguments_environment_and_what_it_is_for(plugin, tmp_path):
         args=["get-token", "--now"],
         env=[{"name": "REGION", "value": "us"}],
         provideClusterInfo=True,
-    ).read()
+    ).fetch()
     first, second, region, home, info = (tmp_path / "seen").read_text().split(" ", 4)
     assert (first, second, region, home) == ("get-token", "--now", "us", "eu")
     assert json.loads(info) == {
@@ -88,7 +88,7 @@ def test_it_cannot_wait_for_somebody_to_type(plugin):
     os.dup2(reader, 0)
     try:
         with pytest.raises(CredentialPlugin, match="exit code 1: got nothing"):
-            plugin('read answer; echo "got ${answer:-nothing}" >&2; exit 1').read()
+            plugin('read answer; echo "got ${answer:-nothing}" >&2; exit 1').fetch()
     finally:
         os.dup2(own, 0)
         for descriptor in (reader, writer, own):
@@ -115,13 +115,13 @@ BY_HAND = "run it by hand to see why"
         (
             says({"token": "abc"}, version="client.authentication.k8s.io/v1beta1"),
             {},
-            f"{NAME} speaks client.authentication.k8s.io/v1beta1, the kubeconfig expects {V1}: "
-            "update the plugin, or write the kubeconfig anew with it",
+            f"{NAME} returned client.authentication.k8s.io/v1beta1, the kubeconfig expects {V1}: "
+            "update the plugin, or recreate the kubeconfig with it",
         ),
         (
             says({"token": "abc", "expirationTimestamp": "tomorrow"}),
             {},
-            f'{NAME} gave an expirationTimestamp that is no time, "tomorrow": update it',
+            f'{NAME} gave an expirationTimestamp that is not a time, "tomorrow": update it',
         ),
         (
             "",
@@ -132,7 +132,7 @@ BY_HAND = "run it by hand to see why"
         (
             "",
             {"interactiveMode": "Always"},
-            f"{NAME} wants to talk to a person (interactiveMode Always), but there is no terminal here: "
+            f"{NAME} needs a terminal (interactiveMode Always), and a module has none: "
             "log in beforehand in a way that lasts, or give a token",
         ),
         ("", {"apiVersion": None}, f"{NAME} needs apiVersion and command in its exec section: add them"),
@@ -140,7 +140,7 @@ BY_HAND = "run it by hand to see why"
 )
 def test_one_that_gives_nothing_is_named_with_the_reason(plugin, script, section, sentence):
     with pytest.raises(CredentialPlugin) as caught:
-        plugin(script, **section).read()
+        plugin(script, **section).fetch()
     assert str(caught.value) == sentence
 
 
@@ -148,7 +148,7 @@ def test_one_that_cannot_be_started_is_named(plugin, tmp_path):
     made = plugin("")
     (tmp_path / "login").write_bytes(b"\x7fELF, not really")
     with pytest.raises(CredentialPlugin, match="cannot be started .Exec format error.: correct its command"):
-        made.read()
+        made.fetch()
 
 
 def ended(pid):
@@ -162,7 +162,7 @@ def ended(pid):
 def test_one_that_hangs_is_ended_with_its_children(plugin, tmp_path):
     began = time.monotonic()
     with pytest.raises(CredentialPlugin, match='"login aws eks" .* gave no answer within 0.3 seconds: run it by hand'):
-        plugin(f"sleep 60 & echo $! > {tmp_path}/child; wait", timeout=0.3, args=["aws", "eks", "--verbose"]).read()
+        plugin(f"sleep 60 & echo $! > {tmp_path}/child; wait", timeout=0.3, args=["aws", "eks", "--verbose"]).fetch()
     assert time.monotonic() - began < 5
     child = int((tmp_path / "child").read_text())
     while not ended(child):
@@ -186,5 +186,5 @@ def test_one_that_hangs_is_ended_with_its_children(plugin, tmp_path):
 )
 def test_what_it_says_is_shown_without_secrets(plugin, script, section, hidden):
     with pytest.raises(CredentialPlugin) as caught:
-        plugin(script, **section).read()
+        plugin(script, **section).fetch()
     assert hidden not in str(caught.value)

@@ -49,14 +49,14 @@ def issuer(serve, monkeypatch):
 
 def test_a_token_that_still_lasts_is_used_as_it_is(issuer):
     source = provider_source(choose(load(config(issuer.url, **{"id-token": NEW})), None), persist=False)
-    assert source.read().authorization == f"Bearer {NEW}"
+    assert source.fetch().authorization == f"Bearer {NEW}"
     assert issuer.seen == []
 
 
 def test_a_token_that_ended_is_refreshed_once_and_asked_about_again_in_long_runs(issuer):
     source = provider_source(choose(load(config(issuer.url)), None), persist=False)
     now = [1000.0]
-    credentials = Credentials(source, lambda: now[0])
+    credentials = Credentials(source, lambda: now[0], lambda call: call())
     assert credentials.current()[1].authorization == f"Bearer {NEW}"
     asked = len(issuer.seen)
     now[0] += 61
@@ -69,7 +69,7 @@ def test_a_refreshed_token_is_written_back_where_that_is_wanted(issuer, tmp_path
     path = tmp_path / "config"
     path.write_text(yaml.safe_dump(config(issuer.url)))
     for persist, kept in ((False, OLD), (True, NEW)):
-        provider_source(choose(load(str(path)), "c"), persist).read()
+        provider_source(choose(load(str(path)), "c"), persist).fetch()
         user = yaml.safe_load(Path(path).read_text())["users"][0]["user"]
         assert user["auth-provider"]["config"]["id-token"] == kept
 
@@ -84,10 +84,10 @@ def test_a_refreshed_token_is_written_back_where_that_is_wanted(issuer, tmp_path
 def test_one_that_gives_no_token_is_named_with_the_way_out(content, reason):
     source = provider_source(choose(load(content), None), persist=False)
     with pytest.raises(CredentialPlugin) as caught:
-        source.read()
+        source.fetch()
     assert str(caught.value) == (
         f'auth-provider "oidc" of user "dev" of the kubeconfig option gave no token ({reason}): '
-        "log in anew with the program that wrote the kubeconfig"
+        "log in again with the program that wrote the kubeconfig"
     )
 
 
@@ -96,4 +96,4 @@ def test_a_provider_nobody_knows_any_more_is_named():
     with pytest.raises(
         CredentialPlugin, match='auth-provider "azure" .* gave no token: use a credential plugin .exec.'
     ):
-        source.read()
+        source.fetch()

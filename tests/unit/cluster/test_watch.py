@@ -122,6 +122,15 @@ def test_it_says_each_time_the_server_has_agreed_to_it(serve, cluster_of):
     assert opened == [2]
 
 
+def test_it_says_each_time_it_was_interrupted_by_what_may_pass(serve, cluster_of):
+    errors = []
+    stopped = Pauses(3)
+    server = serve(hang_up, status(503, "", "busy"), Chunks((line("ADDED", "a", 2),)))
+    watching = Watch(cluster_of(server), PODS, {}, "1", lambda event: None, stopped, interrupted=errors.append)
+    watching.run()
+    assert [error.status for error in errors] == [None, 503]
+
+
 def test_without_a_version_the_whole_collection_is_told_first(serve, watch):
     server = serve(pods("a", "b", version=5), Chunks((line("MODIFIED", "a", 6),), "open"))
     assert watch(server, version=None).take(2) == [("Relisted", ["a", "b"]), ("Changed", "a")]
@@ -267,9 +276,98 @@ def test_stopping_ends_it_promptly_and_without_a_word(serve, watch, reply):
     assert watched.delivered.empty()
 
 
+def test_a_watch_that_is_stopped_while_it_reads_tells_of_no_interruption(serve, cluster_of, time):
+    server = serve(Chunks((line("ADDED", "b", 3),), "open"))
+    assert watched_after_a_start(cluster_of(server), Meanwhile(time)) == ([("Changed", "b")], [])
+
+
 def test_a_watch_stopped_before_it_began_asks_nothing(serve, cluster_of):
     server = serve(silence)
     stopped = threading.Event()
     stopped.set()
     Watch(cluster_of(server), PODS, {}, "1", lambda event: None, stopped).run()
     assert server.seen == []
+
+
+class Meanwhile(Pauses):
+    """An event that is waited for in fake time; `action` is what happens during the first pause."""
+
+    def __init__(self, time, action=lambda: None):
+        super().__init__(None)
+        self._time = time
+        self._action = action
+
+    def wait(self, seconds=None):
+        super().wait(seconds)
+        if seconds:
+            self._time.now += seconds
+            self._action, action = lambda: None, self._action
+            action()
+
+
+def watched_after_a_start(cluster, stopped):
+    """What a watch tells that is stopped when it has told the object "b"; its errors in between."""
+    told, troubles = [], []
+
+    def deliver(event):
+        told.append(short(event))
+        if told[-1][1] == "b":
+            stopped._event.set()
+
+    Watch(cluster, PODS, {}, "1", deliver, stopped, interrupted=troubles.append).run()
+    return told, troubles
+
+
+UNAUTHORIZED = status(401, "Unauthorized", "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (UNAUTHORIZED, errors.Unauthorized),
+        (status(500, "InternalError", "etcd"), errors.ServerFailed),
+        (status(429, "TooManyRequests", ""), errors.Throttled),
+        (hang_up, errors.Unreachable),
+        (Chunks((failure(401),)), errors.Unauthorized),
+        (Chunks((failure(500),)), errors.ServerFailed),
+    ],
+    ids=["401", "500", "429", "no answer", "401 in the answer", "500 in the answer"],
+)
+def test_a_fault_that_passes_does_not_end_the_watch(serve, cluster_of, time, fault, kind):
+    server = serve(Chunks((line("ADDED", "a", 2),)), fault, fault, Chunks((line("ADDED", "b", 3),)))
+    told, troubles = watched_after_a_start(cluster_of(server, {"api_key": "t"}), Meanwhile(time))
+    assert told == [("Changed", "a"), ("Changed", "b")]
+    assert [type(error) for error in troubles] == [kind, kind]
+
+
+def test_a_credential_plugin_that_fails_once_does_not_end_the_watch(serve, cluster_of, plugin, time):
+    server = serve(Chunks((line("ADDED", "a", 2),)), UNAUTHORIZED, Chunks((line("ADDED", "b", 3),)))
+    options, broken = plugin(server)
+    cluster = cluster_of(server, options)
+    broken.touch()
+    told, troubles = watched_after_a_start(cluster, Meanwhile(time, broken.unlink))
+    assert told == [("Changed", "a"), ("Changed", "b")]
+    assert [type(error) for error in troubles] == [errors.CredentialPlugin]
+
+
+def test_a_server_that_refuses_connections_for_a_while_does_not_end_the_watch(serve, cluster_of, time):
+    server = serve()
+    server.close()
+    again = Meanwhile(time, lambda: serve(Chunks((line("ADDED", "b", 3),)), port=server.server_port))
+    told, troubles = watched_after_a_start(cluster_of(server), again)
+    assert told == [("Changed", "b")]
+    assert ["connection refused" in str(error) for error in troubles] == [True]
+
+
+@pytest.mark.parametrize("kind", [errors.Unauthorized, errors.CredentialPlugin])
+def test_a_fault_that_lasts_ends_the_watch_with_its_sentence(serve, cluster_of, plugin, time, kind):
+    server = serve(Chunks((line("ADDED", "a", 2),)), UNAUTHORIZED)
+    options, broken = plugin(server)
+    cluster = cluster_of(server, options)
+    if kind is errors.CredentialPlugin:
+        broken.touch()
+    began = time.now
+    told, troubles = watched_after_a_start(cluster, Meanwhile(time))
+    assert told == [("Changed", "a"), ("Lost", kind)]
+    assert len(troubles) > 3
+    assert time.now - began < 400

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.restartx.core.plugins.module_utils.run.journal import path
+from ansible_collections.restartx.core.plugins.module_utils.record.journal import labels_of
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import check
 from lab.demo import place, shop
 
@@ -37,8 +37,9 @@ def test_something_depends_on_what_the_demo_breaks():
     assert any(broken in entry.after for entry in PLAN.entries)
 
 
-def test_the_demo_forgets_the_journal_of_its_own_plan():
-    assert path(place.JOURNALS, PLAN.name).endswith(f"/{place.JOURNAL}")
+def test_the_demo_forgets_the_journals_of_its_own_plan():
+    label, _equals, value = place.JOURNALS_OF_PLAN.partition("=")
+    assert labels_of(PLAN.name, "r1")[label] == value
 
 
 def test_new_pods_of_payment_need_its_account():

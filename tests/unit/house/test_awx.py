@@ -190,15 +190,45 @@ def asked(tasks, module):
     return arguments_of(tasks, module)["survey_spec"]["spec"]
 
 
+def variables_of(playbook):
+    """The variables that a playbook of the collection reads."""
+    plays = yaml.safe_load((ROOT / "playbooks" / playbook).read_text())
+    texts = [str(value) for play in plays for value in play.get("vars", {}).values()]
+    # Their filters are Ansible's, which Jinja would not know.
+    return set(re.findall(r"\b[a-z_]+\b", " ".join(texts)))
+
+
+PLAYBOOKS = {
+    "restart.yml": "restart_prod.yml",
+    "runs.yml": "runs.yml",
+    "status.yml": "status.yml",
+    "undo_run.yml": "undo_run.yml",
+    "leftovers.yml": "leftovers.yml",
+    "pre_pull.yml": "pre_pull.yml",
+}
+
+
+@pytest.mark.parametrize("file", PLAYBOOKS)
+def test_a_playbook_of_the_project_has_a_job_template_whose_survey_asks_for_what_it_reads(tasks, file):
+    (one,) = [task.given for task in tasks if task.module == "job_template" and task.given["playbook"] == file]
+    text = yaml.safe_load((ROOT / "examples" / "project" / file).read_text())[0]
+    assert text["ansible.builtin.import_playbook"] == f"restartx.core.{PLAYBOOKS[file].removesuffix('.yml')}"
+    given = {question["variable"] for question in one["survey_spec"]["spec"]} | set(one["extra_vars"])
+    assert given <= variables_of(PLAYBOOKS[file])
+
+
+def test_the_undo_of_a_run_is_a_check_by_default(tasks):
+    (undo,) = [task.given for task in tasks if task.given.get("playbook") == "undo_run.yml"]
+    assert (undo["job_type"], undo["ask_job_type_on_launch"]) == ("check", True)
+    assert "run" in [question["variable"] for question in undo["survey_spec"]["spec"] if question["required"]]
+
+
 @pytest.mark.parametrize("module", ["job_template", "workflow_job_template"])
 def test_the_survey_asks_for_variables_that_the_playbook_reads(tasks, module):
-    plays = yaml.safe_load((ROOT / "playbooks" / "restart_prod.yml").read_text())
-    asked_for = next(play["vars"] for play in plays if "multi_cluster_restart_ticket" in play.get("vars", {}))
-    # Their filters are Ansible's, which Jinja would not know.
-    read = set(re.findall(r"\b[a-z_]+\b", " ".join(asked_for.values())))
-    questions = asked(tasks, module)
-    assert {question["variable"] for question in questions} <= read
-    for question in questions:
+    read = variables_of("restart_prod.yml")
+    assert {question["variable"] for question in asked(tasks, module)} <= read
+    surveys = [task.given.get("survey_spec", {}).get("spec", []) for task in tasks if task.module == module]
+    for question in [question for survey in surveys for question in survey]:
         assert {"question_name", "variable", "type", "required"} <= set(question) <= QUESTION
         assert question["type"] in TYPES
         assert ("choices" in question) == (question["type"] in ("multiplechoice", "multiselect"))
@@ -232,15 +262,15 @@ def test_names_that_tasks_refer_to_are_made_by_earlier_ones(tasks):
     made = {task.module: set() for task in tasks}
     for task in tasks:
         made[task.module].add(task.given["name"])
-    template = arguments_of(tasks, "job_template")
-    assert template["project"] in made["project"]
-    assert template["inventory"] in made["inventory"]
-    assert set(template["credentials"]) <= made["credential"]
-    assert template["execution_environment"] in made["execution_environment"]
+    project = ROOT / "examples" / "project"
+    for template in (task.given for task in tasks if task.module == "job_template"):
+        assert template["project"] in made["project"]
+        assert template["inventory"] in made["inventory"]
+        assert set(template["credentials"]) <= made["credential"]
+        assert template["execution_environment"] in made["execution_environment"]
+        assert (project / template["playbook"]).is_file()
     assert arguments_of(tasks, "credential")["credential_type"] in made["credential_type"]
     assert arguments_of(tasks, "schedule")["unified_job_template"] in made["job_template"]
-    project = ROOT / "examples" / "project"
-    assert (project / template["playbook"]).is_file()
     assert (project / arguments_of(tasks, "inventory_source")["source_path"]).is_file()
 
 

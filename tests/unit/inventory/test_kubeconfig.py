@@ -11,8 +11,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.errors import AnsibleParserError
+from ansible.parsing.vault import VaultLib, VaultSecret
 
-from ansible_collections.restartx.core.plugins.inventory.kubeconfig import host_name, matches, wave
+from ansible_collections.restartx.core.plugins.inventory import kubeconfig
+from ansible_collections.restartx.core.plugins.inventory.kubeconfig import check_options, host_name, matches, wave
+from tests.unit.cluster.pki import certificate, key
 
 ROOT = Path(__file__).parents[3]
 ARN = "arn:aws:eks:eu-west-1:111122223333:cluster/prod"
@@ -72,7 +77,7 @@ def test_contexts_become_local_hosts_in_the_order_of_the_kubeconfig(read, tmp_pa
 def test_filters_groups_and_waves_go_by_pattern(read):
     inventory, _printed = read(
         'kubeconfig: [config]\ninclude: ["eu-*", "us-*"]\nexclude: "*-dev"\n'
-        'groups: {emea: "eu-*", pair: [us-1, eu-1], nobody: "x*"}\nwaves: [eu-2, [us-1, nothing]]',
+        'groups: {emea: "eu-*", pair: [us-1, eu-1], nobody: "x*"}\nwaves: [eu-2, [us-1, "nothing*"]]',
         {"config": ["us-1", "eu-dev", "eu-2", "eu-1", "other"]},
     )
     assert inventory["clusters"]["hosts"] == ["us-1", "eu-2", "eu-1"]
@@ -80,6 +85,16 @@ def test_filters_groups_and_waves_go_by_pattern(read):
     assert inventory["pair"]["hosts"] == ["us-1", "eu-1"]
     hosts = inventory["_meta"]["hostvars"]
     assert {host: hosts[host]["restartx_wave"] for host in hosts} == {"eu-2": 1, "us-1": 2, "eu-1": 3}
+
+
+def test_a_pattern_that_excludes_nothing_or_puts_nothing_into_a_wave_is_a_warning(read):
+    inventory, printed = read("kubeconfig: config\nwaves: ['eu-canray*', [eu-1, 'us-*']]\nexclude: ['prd-*']")
+    assert inventory["clusters"]["hosts"] == ["us-1", "eu-2", "eu-1"]
+    warned = [line.split(": ", 1)[1] for line in printed.split("[WARNING]: ")[1:]]
+    assert [line.strip() for line in warned] == [
+        "exclude: 'prd-*' matches no context.",
+        "waves: 'eu-canray*' matches no context.",
+    ]
 
 
 def test_several_kubeconfigs_are_joined_and_the_first_context_of_a_name_counts(read, tmp_path):
@@ -126,6 +141,29 @@ def test_a_name_that_is_no_host_name_becomes_one_and_the_context_keeps_it(read):
     assert [host["restartx_context"] for host in inventory["_meta"]["hostvars"].values()] == [ARN]
 
 
+def test_clusters_of_encrypted_kubeconfigs_are_asked_for_their_uid(read, tmp_path):
+    def gone(name):
+        cluster = {"server": "https://127.0.0.1:1", "certificate-authority": "ca.crt"}
+        text = json.dumps(
+            {
+                "clusters": [{"name": name, "cluster": cluster}],
+                "contexts": [{"name": name, "context": {"cluster": name, "user": ""}}],
+            }
+        )
+        return VaultLib().encrypt(text, VaultSecret(b"open sesame")).decode()
+
+    (tmp_path / "password").write_text("open sesame")
+    (tmp_path / "ca.crt").write_bytes(certificate(key()))
+    inventory, printed = read(
+        "kubeconfig: [a, b]\ncluster_uid: true",
+        {"a": gone("a"), "b": gone("b")},
+        {"ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "password")},
+    )
+    assert inventory["clusters"]["hosts"] == ["a", "b"]
+    for name in "ab":
+        assert f"The cluster of context '{name}' did not tell its uid: cannot reach https://127.0.0.1:1" in printed
+
+
 def test_a_cluster_that_does_not_tell_its_uid_is_a_warning_and_stays_in_the_inventory(read):
     config = {
         "contexts": [{"name": "gone", "context": {"cluster": "gone"}}],
@@ -143,21 +181,118 @@ def test_a_cluster_that_does_not_tell_its_uid_is_a_warning_and_stays_in_the_inve
     [
         ("", {"other": ["a"]}, {}, ".kube/config do not exist; set KUBECONFIG or the option kubeconfig"),
         ("kubeconfig: missing", {"config": ["a"]}, {}, "missing"),
-        ("kubeconfig: config", {"config": "hello: world"}, {}, "config is no kubeconfig: it has no list of contexts"),
-        ("kubeconfig: config", {"config": ""}, {}, "config is no kubeconfig: it has no list of contexts"),
+        (
+            "kubeconfig: config",
+            {"config": "hello: executor"},
+            {},
+            "config is not a kubeconfig: it has no list of contexts",
+        ),
+        ("kubeconfig: config", {"config": ""}, {}, "config is not a kubeconfig: it has no list of contexts"),
         ("kubeconfig: config", {"config": "contexts:"}, {}, "No context is left of those in"),
-        ("kubeconfig: config\ninclude: x", {"config": ["a", "b"]}, {}, "config: a, b."),
+        ("kubeconfig: config\ninclude: x*", {"config": ["a", "b"]}, {}, "config: a, b."),
+        (
+            "kubeconfig: config\ninclude: eu-wset",
+            {"config": ["eu-west"]},
+            {},
+            "include: there is no context 'eu-wset'; did you mean \"eu-west\"?",
+        ),
+        (
+            "kubeconfig: config\nexclude: [eu-wset]",
+            {"config": ["eu-west"]},
+            {},
+            "exclude: there is no context 'eu-wset'; did you mean \"eu-west\"?",
+        ),
+        (
+            "kubeconfig: config\nwaves: [eu-wset]",
+            {"config": ["eu-west"]},
+            {},
+            "waves: there is no context 'eu-wset'; did you mean \"eu-west\"?",
+        ),
+        (
+            "kubeconfig: config\nwaves: [[eu-wset]]",
+            {"config": ["eu-west"]},
+            {},
+            "waves: there is no context 'eu-wset'; did you mean \"eu-west\"?",
+        ),
+        (
+            "kubeconfig: config\ngroups: {emea: eu-wset}",
+            {"config": ["eu-west"]},
+            {},
+            "groups: there is no context 'eu-wset'; did you mean \"eu-west\"?",
+        ),
         (
             "kubeconfig: config",
             {"config": ["a", "b"]},
             {"RESTARTX_CONTEXTS": "a,c"},
             "RESTARTX_CONTEXTS names 'c', but",
         ),
+        (
+            "kubeconfig: config",
+            {"config": ["a"]},
+            {"RESTARTX_CONTEXTS": ""},
+            "RESTARTX_CONTEXTS is '', which has an empty",
+        ),
+        (
+            "kubeconfig: config",
+            {"config": ["a"]},
+            {"RESTARTX_CONTEXTS": "a,"},
+            "RESTARTX_CONTEXTS is 'a,', which has an",
+        ),
         ("kubeconfig: config", {"config": ["a:b", "a/b"]}, {}, "'a:b' and 'a/b' would both be the host 'a-b'"),
     ],
 )
 def test_what_it_cannot_read_is_an_error_that_names_it(read, source, files, environment, sentence):
     inventory, printed = read(source, files, environment)
+    assert inventory is None
+    assert sentence in printed
+
+
+KNOWN = ["plugin", "kubeconfig", "optional", "include", "exclude", "groups", "waves", "cluster_uid"]
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("contexts", f"; there are {', '.join(KNOWN)}"),
+        ("incldue", '; did you mean "include"?'),
+        ("wave", '; did you mean "waves"?'),
+        ("cluster_uids", '; did you mean "cluster_uid"?'),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused(option, hint):
+    with pytest.raises(AnsibleParserError) as error:
+        check_options({"plugin": "restartx.core.kubeconfig", option: ["eu-1"]}, KNOWN, "a.kubeconfig.yml")
+    assert error.value.message == f"a.kubeconfig.yml: {option}: unknown option{hint}"
+
+
+@pytest.mark.parametrize(
+    "value", ["", " ", None, [], {}, [""], [None], ["eu-1", ""], {"emea": ""}, {"emea": []}], ids=repr
+)
+@pytest.mark.parametrize("option", KNOWN)
+def test_no_option_takes_an_empty_value(option, value):
+    with pytest.raises(AnsibleParserError, match=f"{option} is empty; give it a value"):
+        check_options({option: value}, KNOWN, "a.kubeconfig.yml")
+
+
+def test_the_options_are_those_that_are_documented():
+    documented = yaml.safe_load(kubeconfig.DOCUMENTATION)["options"]
+    assert list(documented) == KNOWN
+    check_options({name: [0, False, "x"] for name in documented}, documented, "a.kubeconfig.yml")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("kubeconfig: config\ncontexts: [eu-1]", "contexts: unknown option"),
+        ("kubeconfig:", "kubeconfig is empty; give it a value, or leave the option out."),
+        (
+            "kubeconfig: \"{{ lookup('ansible.builtin.env', 'NOWHERE') }}\"",
+            "names no file; correct it or leave it out.",
+        ),
+    ],
+)
+def test_such_a_source_has_no_hosts(read, source, sentence):
+    inventory, printed = read(source, {"config": ["eu-1"]}, {"KUBECONFIG": "config"})
     assert inventory is None
     assert sentence in printed
 

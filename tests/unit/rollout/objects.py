@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Plain API objects for the tests of this room."""
+"""Plain API objects for the tests of this package."""
 
 from __future__ import annotations
 
@@ -106,3 +106,32 @@ def history_of(owner, *templates):
     """What the controller of `owner` remembers of these templates, numbered from 1."""
     make = replica_set if owner["kind"] == "Deployment" else controller_revision
     return [make(owner, number, pods) for number, pods in enumerate(templates, start=1)]
+
+
+def rolled_out(kind="Deployment", pods=3, name="api", **status):
+    """A workload whose pods are all of the newest revision and available; `status` completes its status."""
+    if kind == "DaemonSet":
+        scheduled = ("desiredNumberScheduled", "currentNumberScheduled", "updatedNumberScheduled")
+        counts = dict.fromkeys((*scheduled, "numberReady", "numberAvailable"), pods)
+    else:
+        counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), pods)
+    spec = None if kind == "DaemonSet" else {"replicas": pods}
+    return workload(kind, name, spec=spec, status={"observedGeneration": 2, **counts, **status})
+
+
+def pod_of(owner, revision, ordinal=0, ready=True, **metadata):
+    """A pod of a workload, as its controllers make it from the revision with this hash."""
+    name, kind = owner["metadata"]["name"], owner["kind"]
+    deployed = kind == "Deployment"
+    made_by = {"kind": "ReplicaSet", "metadata": {"name": f"{name}-{revision}", "uid": f"uid-{name}-{revision}"}}
+    hash_label = "pod-template-hash" if deployed else "controller-revision-hash"
+    return {
+        "metadata": {
+            "name": f"{name}-{revision}-{ordinal}" if deployed else f"{name}-{ordinal}",
+            "namespace": "shop",
+            "labels": {"app": name, hash_label: revision},
+            "ownerReferences": owned_by(made_by if deployed else owner),
+            **metadata,
+        },
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True" if ready else "False"}]},
+    }

@@ -19,10 +19,7 @@ RECREATE = "its strategy is Recreate: all pods stop before new ones start, which
 ON_DELETE = "its update strategy is OnDelete: pods are replaced only when somebody deletes them"
 PAUSED = "it is paused: no pod is replaced until it is resumed"
 UNPROBED = "no container has a readiness probe: a new pod counts as ready as soon as it runs"
-ABRUPT = (
-    "no container has a preStop hook: requests that still come while a pod ends are lost, "
-    "unless the application goes on serving for a while after SIGTERM"
-)
+ABRUPT = "no container has a preStop hook: requests that arrive while a pod ends may be lost"
 HOOK = {"lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}
 PROBE = {"readinessProbe": {"tcpSocket": {"port": 1}}}
 
@@ -135,3 +132,11 @@ def test_all_risks_are_told():
         UNPROBED,
         ABRUPT,
     ]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "StatefulSet"])
+@pytest.mark.parametrize("limit, told", [(0, True), (1, False), (None, False)])
+def test_a_workload_that_keeps_no_earlier_revision(kind, limit, told):
+    found = status.risks(workload(kind, spec={"revisionHistoryLimit": limit}))
+    words = "its revisionHistoryLimit is 0: once its pods are replaced, no earlier revision is left to undo to"
+    assert found == ([words] if told else [])

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import status
@@ -139,3 +141,51 @@ def test_an_object_without_a_status_waits():
 )
 def test_counts(kind, spec, pods, expected):
     assert status.counts(workload(kind, spec=spec, status=pods)) == status.Counts(*expected)
+
+
+def deployed(replicas, updated, available):
+    pods = {"replicas": replicas, "updatedReplicas": updated, "availableReplicas": available}
+    return {"observedGeneration": 99, **pods}
+
+
+@pytest.mark.parametrize(
+    "kind, wanted, pods, expected",
+    [
+        ("Deployment", 3, deployed(3, 0, 3), "0 of 3 new pods"),
+        ("Deployment", 3, deployed(4, 1, 3), "1 of 3 new pods, waiting for readiness"),
+        ("Deployment", 3, deployed(4, 1, 4), "1 of 3 new pods"),
+        # The old pod is available, and the new one is not.
+        ("Deployment", 1, deployed(2, 1, 1), "1 of 1 new pods, waiting for readiness"),
+        ("Deployment", 1, deployed(2, 1, 2), "1 of 1 new pods, waiting for old pods to end"),
+        ("Deployment", 3, deployed(3, 3, 2), "3 of 3 new pods, waiting for readiness"),
+        ("Deployment", 3, deployed(3, 3, 3), "3 of 3 new pods, waiting for old pods to end"),
+        ("StatefulSet", 3, deployed(3, 1, 2), "1 of 3 new pods, waiting for readiness"),
+        ("StatefulSet", 3, deployed(3, 1, 3), "1 of 3 new pods"),
+    ],
+)
+def test_what_a_rollout_waits_for_in_short(kind, wanted, pods, expected):
+    assert status.waits_for(workload(kind, spec={"replicas": wanted}, status=pods)) == expected
+
+
+def test_pods_of_a_spec_that_was_not_observed_are_not_new():
+    thing = workload("Deployment", spec={"replicas": 3}, status=deployed(3, 3, 3) | {"observedGeneration": 1})
+    thing["metadata"]["generation"] = 2
+    assert status.waits_for(thing) == "0 of 3 new pods"
+
+
+PROGRESSING = {"conditions": [{"type": "Progressing", "lastUpdateTime": "2026-11-24T22:15:03Z"}]}
+RESTARTED = {"kubectl.kubernetes.io/restartedAt": "2026-11-24T23:10:00+01:00"}
+
+
+@pytest.mark.parametrize(
+    "kind, thing, expected",
+    [
+        ("Deployment", {"status": PROGRESSING, "template": RESTARTED}, "2026-11-24T22:15:03+00:00"),
+        ("StatefulSet", {"template": RESTARTED}, "2026-11-24T23:10:00+01:00"),
+        ("DaemonSet", {"creationTimestamp": "2026-11-01T00:00:00Z"}, "2026-11-01T00:00:00+00:00"),
+        ("DaemonSet", {"template": {"kubectl.kubernetes.io/restartedAt": "today"}}, None),
+    ],
+)
+def test_the_last_progress_is_what_the_object_shows_of_it(kind, thing, expected):
+    found = status.last_progress(workload(kind, **thing))
+    assert found == (datetime.fromisoformat(expected) if expected else None)

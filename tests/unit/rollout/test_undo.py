@@ -28,7 +28,7 @@ def _restarted(pods, run, **more):
     return {**pods, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **annotations}}}
 
 
-def _world(kind, *templates, now=None, **more):
+def _executor(kind, *templates, now=None, **more):
     """A workload with these revisions, numbered from 1; its template is the last one or `now`."""
     owner = workload(kind, spec={"template": now or templates[-1], **more})
     return owner, history.revisions(owner, history_of(owner, *templates))
@@ -50,7 +50,7 @@ def _no_history(kind):
 @pytest.mark.parametrize("kind", KINDS)
 class TestThePreviousRevision:
     def test_is_the_second_highest(self, kind):
-        owner, known = _world(kind, A, B, C)
+        owner, known = _executor(kind, A, B, C)
         assert undo.choose(owner, known).number == 2
 
     def test_need_not_be_the_number_before(self, kind):
@@ -59,7 +59,7 @@ class TestThePreviousRevision:
         assert undo.choose(owner, known).number == 3
 
     def test_toggles_when_undone_twice(self, kind):
-        owner, known = _world(kind, A, B)
+        owner, known = _executor(kind, A, B)
         assert undo.choose(owner, known).template == A
         # The controller gives the revision that is used again the highest number.
         back = workload(kind, spec={"template": A})
@@ -69,22 +69,22 @@ class TestThePreviousRevision:
     def test_is_not_there_without_history(self, kind):
         owner = workload(kind, spec={"template": A})
         assert _message(owner, []) == _no_history(kind)
-        assert _message(*_world(kind, A)) == _no_history(kind)
+        assert _message(*_executor(kind, A)) == _no_history(kind)
 
     def test_is_the_highest_of_another_template_while_the_current_one_has_no_revision_yet(self, kind):
-        owner, known = _world(kind, A, B, now=C)
+        owner, known = _executor(kind, A, B, now=C)
         owner["metadata"]["generation"] = 3
         assert undo.choose(owner, known).number == 2
         # Back to an old template, and the controller has not renumbered it yet.
-        owner, known = _world(kind, A, B, now=A)
+        owner, known = _executor(kind, A, B, now=A)
         owner["metadata"]["generation"] = 3
         assert undo.choose(owner, known).number == 2
-        owner, known = _world(kind, A, now=A)
+        owner, known = _executor(kind, A, now=A)
         owner["metadata"]["generation"] = 3
         assert _message(owner, known) == _no_history(kind)
 
     def test_that_holds_the_current_template_already_changes_nothing(self, kind):
-        owner, known = _world(kind, A, B, now=A)
+        owner, known = _executor(kind, A, B, now=A)
         with pytest.raises(undo.Unchanged) as unchanged:
             undo.choose(owner, known)
         assert str(unchanged.value) == "skipped rollback (current template already matches revision 1)"
@@ -94,18 +94,18 @@ class TestThePreviousRevision:
 @pytest.mark.parametrize("kind", KINDS)
 class TestANumberedRevision:
     def test_is_matched_exactly(self, kind):
-        owner, known = _world(kind, A, B, C)
+        owner, known = _executor(kind, A, B, C)
         assert undo.choose(owner, known, to_revision=1).template == A
 
     @pytest.mark.parametrize("number", [4, -1, -2])
     def test_that_is_not_there_is_refused(self, kind, number):
-        owner, known = _world(kind, A, B, C)
+        owner, known = _executor(kind, A, B, C)
         words = f"unable to find specified revision {number} in history"
         assert _message(owner, known, to_revision=number) == f"{words}; {LABEL[kind]} has 1, 2, 3"
         assert _message(owner, [], to_revision=number) == f"{words}; {LABEL[kind]} has no revisions"
 
     def test_that_is_current_changes_nothing(self, kind):
-        owner, known = _world(kind, A, B)
+        owner, known = _executor(kind, A, B)
         with pytest.raises(undo.Unchanged) as unchanged:
             undo.choose(owner, known, to_revision=2)
         assert str(unchanged.value) == "skipped rollback (current template already matches revision 2)"
@@ -118,7 +118,7 @@ def test_a_negative_revision_is_refused_even_where_a_replica_set_has_that_number
 
 
 def test_a_paused_deployment_is_refused_once_the_revision_is_known():
-    owner, known = _world("Deployment", A, B, paused=True)
+    owner, known = _executor("Deployment", A, B, paused=True)
     words = "you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again"
     assert _message(owner, known) == f"{words}: {LABEL['Deployment']} is paused"
     assert _message(owner, known, to_revision=2) == f"{words}: {LABEL['Deployment']} is paused"
@@ -128,36 +128,36 @@ def test_a_paused_deployment_is_refused_once_the_revision_is_known():
 
 @pytest.mark.parametrize("kind", ["DaemonSet", "StatefulSet"])
 def test_on_delete_is_not_looked_at(kind):
-    owner, known = _world(kind, A, B, updateStrategy={"type": "OnDelete"})
+    owner, known = _executor(kind, A, B, updateStrategy={"type": "OnDelete"})
     assert undo.choose(owner, known).number == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestTheRevisionBeforeARun:
     def test_is_the_one_below(self, kind):
-        owner, known = _world(kind, A, B, _restarted(B, "r1"))
+        owner, known = _executor(kind, A, B, _restarted(B, "r1"))
         assert undo.choose(owner, known, run_id="r1").number == 2
 
     def test_may_be_a_restart_of_another_run(self, kind):
-        owner, known = _world(kind, A, _restarted(A, "r0"), _restarted(A, "r1"))
+        owner, known = _executor(kind, A, _restarted(A, "r0"), _restarted(A, "r1"))
         assert undo.choose(owner, known, run_id="r1").number == 2
 
     def test_lies_before_all_attempts_of_the_run(self, kind):
         first, second = _restarted(A, "r1"), _restarted(A, "r1", **{"restartx.io/attempt": "2"})
-        owner, known = _world(kind, A, first, second)
+        owner, known = _executor(kind, A, first, second)
         assert undo.choose(owner, known, run_id="r1").number == 1
 
     def test_is_found_while_the_restart_has_no_revision_yet(self, kind):
-        owner, known = _world(kind, A, B, now=_restarted(B, "r1"))
+        owner, known = _executor(kind, A, B, now=_restarted(B, "r1"))
         assert undo.choose(owner, known, run_id="r1").number == 2
 
     def test_is_refused_when_the_template_carries_no_run(self, kind):
-        owner, known = _world(kind, A, B)
+        owner, known = _executor(kind, A, B)
         rest = "there is nothing of that run to undo"
         assert _message(owner, known, run_id="r1") == f'{LABEL[kind]} does not carry run "r1" but no run; {rest}'
 
     def test_is_refused_when_another_run_came_after(self, kind):
-        owner, known = _world(kind, A, _restarted(A, "r1"), _restarted(A, "r2"))
+        owner, known = _executor(kind, A, _restarted(A, "r1"), _restarted(A, "r2"))
         rest = "there is nothing of that run to undo"
         assert _message(owner, known, run_id="r1") == f'{LABEL[kind]} does not carry run "r1" but run "r2"; {rest}'
 
@@ -168,24 +168,46 @@ class TestTheRevisionBeforeARun:
 
     def test_is_refused_when_somebody_deployed_after_the_restart(self, kind):
         # kubectl apply leaves our annotations where they are.
-        owner, known = _world(kind, A, _restarted(A, "r1"), _restarted(B, "r1"))
+        owner, known = _executor(kind, A, _restarted(A, "r1"), _restarted(B, "r1"))
         assert _message(owner, known, run_id="r1") == (
-            f'{LABEL[kind]} differs from revision 1, the one before run "r1", in more than annotations '
+            f'{LABEL[kind]} differs from revision 1, the one before run "r1", in more than that restart '
             f"(spec.containers[app].image): somebody deployed; use to_revision: 1 to undo that too"
         )
 
     def test_is_refused_when_only_the_order_of_variables_was_changed(self, kind):
         variables = [{"name": "X", "value": "1"}, {"name": "Y", "value": "$(X)"}]
         before, after = template(env=variables), template(env=variables[::-1])
-        owner, known = _world(kind, before, _restarted(after, "r1"))
+        owner, known = _executor(kind, before, _restarted(after, "r1"))
         assert "(spec.containers[app].env): somebody deployed" in _message(owner, known, run_id="r1")
 
-    def test_is_taken_when_only_other_annotations_differ(self, kind):
-        owner, known = _world(kind, A, _restarted(A, "r1", team="b"))
+    @pytest.mark.parametrize(
+        "before, after",
+        [({}, {"checksum/config": "2"}), ({"checksum/config": "1"}, {"checksum/config": "2"}), ({"vault": "a"}, {})],
+        ids=["added", "changed", "removed"],
+    )
+    def test_is_refused_when_annotations_of_the_template_were_changed_since(self, kind, before, after):
+        restarted = _restarted(template(before, image="a"), "r1")
+        owner, known = _executor(
+            kind, template(before, image="a"), restarted, _restarted(template(after, image="a"), "r1")
+        )
+        (name,) = {**before, **after}
+        path = f"metadata.annotations[{name}]" if "/" in name else f"metadata.annotations.{name}"
+        assert f"({path}): somebody deployed" in _message(owner, known, run_id="r1")
+
+    def test_is_taken_when_the_other_annotations_were_given_with_the_restart(self, kind):
+        owner, known = _executor(kind, A, _restarted(A, "r1", team="b"))
+        owned = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:restartx.io/run": {}, "f:team": {}}}}}}
+        owner["metadata"]["managedFields"] = [{"manager": "restartx", "operation": "Update", "fieldsV1": owned}]
         assert undo.choose(owner, known, run_id="r1").number == 1
 
+    def test_is_the_one_under_the_template_while_the_restart_has_no_revision_and_is_observed(self, kind):
+        # Strategy Recreate, and an old pod that does not end: the controller makes no ReplicaSet until it is gone.
+        owner, known = _executor(kind, A, B, now=_restarted(B, "r1"))
+        assert owner["status"]["observedGeneration"] == owner["metadata"]["generation"]
+        assert undo.choose(owner, known, run_id="r1").number == undo.choose(owner, known).number == 2
+
     def test_is_not_there_when_the_run_made_the_first_revision(self, kind):
-        owner, known = _world(kind, _restarted(A, "r1"))
+        owner, known = _executor(kind, _restarted(A, "r1"))
         assert _message(owner, known, run_id="r1") == _no_history(kind)
 
     def test_is_never_a_newer_one(self, kind):
@@ -230,6 +252,32 @@ def test_the_patch_of_a_deployment_replaces_template_and_annotations():
     assert undo.lost_annotations(owner, revision) == {"added-later": "x", "team": "new"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_template_alone_can_be_brought_back(kind):
+    annotations = {"team": "new", "deployment.kubernetes.io/revision": "2"}
+    owner = workload(kind, spec={"template": B}, annotations=annotations)
+    (revision,) = history.revisions(owner, [MAKE[kind](owner, 1, A, annotations={"team": "old"})])
+    content, body = undo.patch(owner, revision, template_only=True)
+    if content == "json":
+        assert [change["path"] for change in body] == ["/metadata/resourceVersion", "/spec/template"]
+    else:
+        assert body["metadata"] == {"resourceVersion": "7"} and list(body["spec"]) == ["template"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("choice", [{}, {"to_revision": 1}, {"run_id": "r1"}])
+def test_without_a_history_limit_the_refusal_says_why_there_is_no_way_back(kind, choice):
+    reason = (
+        ", because its spec.revisionHistoryLimit is 0 and so the cluster keeps none; deploy the version that you want, "
+        "and raise the limit to be able to undo"
+    )
+    for limit, end in ((0, reason), (1, None), (None, None)):
+        owner = workload(kind, spec={"template": _restarted(A, "r1"), "revisionHistoryLimit": limit})
+        known = history.revisions(owner, [MAKE[kind](owner, 2, _restarted(A, "r1"))])
+        message = _message(owner, known, **choice)
+        assert message.endswith(reason) is bool(end), message
+
+
 def test_annotations_that_only_the_replica_set_has_are_not_given_to_the_deployment():
     owner = workload(spec={"template": B})
     (revision,) = history.revisions(owner, [replica_set(owner, 1, A)])
@@ -264,7 +312,7 @@ def test_objects_of_kubectl_apply_are_warned_of_in_kubectls_words(kind, plural):
 @pytest.mark.parametrize("kind", KINDS)
 class TestTheLastDeploy:
     def _warning(self, kind, *templates, limit=None):
-        return undo.last_deploy_warning(*_world(kind, *templates, revisionHistoryLimit=limit))
+        return undo.last_deploy_warning(*_executor(kind, *templates, revisionHistoryLimit=limit))
 
     def test_is_warned_of_when_one_more_restart_drops_it(self, kind):
         restarts = [_restarted(B, f"r{number}") for number in range(2)]
@@ -287,7 +335,7 @@ class TestTheLastDeploy:
         assert self._warning(kind, A, A, C, B, limit=2) is None
 
     def test_is_not_known_while_the_current_template_has_no_revision(self, kind):
-        assert undo.last_deploy_warning(*_world(kind, A, B, now=C, revisionHistoryLimit=1)) is None
+        assert undo.last_deploy_warning(*_executor(kind, A, B, now=C, revisionHistoryLimit=1)) is None
 
 
 def _stateful_set(spec=None, generation=5, **status):

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
-from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
 
 @pytest.mark.parametrize(

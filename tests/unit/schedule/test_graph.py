@@ -8,9 +8,10 @@ import itertools
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.restartx.core.plugins.module_utils.schedule import graph
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.restartx.core.plugins.module_utils.schedule import graph
 
 
 def nodes(**after):
@@ -95,7 +96,7 @@ def test_a_circle_is_named_exactly_where_there_is_one(entries):
         circle = errors[0].split("circle: ")[1].split(" -> ")
         after = {entry.id: entry.after for entry in entries}
         assert circle[0] == circle[-1]
-        assert all(second in after[first] for first, second in zip(circle, circle[1:]))
+        assert all(second in after[first] for first, second in itertools.pairwise(circle))
     else:
         level = {name: depth for depth, names in enumerate(graph.levels(entries)) for name in names}
         assert set(level) == {entry.id for entry in entries}

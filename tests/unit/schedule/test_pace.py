@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
 
 
@@ -51,6 +52,17 @@ def test_a_group_without_members_is_complete_as_soon_as_what_it_needs_is():
     assert pace.waiting_for() == {"w1": 'needs "cache", which is not complete yet'}
     pace.ended("r1", 1, good=True)
     assert pace.due(1) == ["w1"]
+
+
+def test_without_hold_back_a_failure_only_delays_what_depends_on_it():
+    pace = Pace(groups(("web", ("w1",), ("core",)), ("core", ("c1", "c2"))), stop_on_failure=False, hold_back=False)
+    assert start(pace) == ["c1", "c2"]
+    pace.ended("c1", 1, good=False)
+    assert pace.due(1) == []
+    pace.ended("c2", 2, good=True)
+    assert start(pace, 2) == ["w1"]
+    pace.ended("w1", 3, good=False)
+    assert pace.finished
 
 
 def test_a_failure_reaches_through_a_group_without_members():
@@ -151,6 +163,35 @@ def test_within_the_budget_all_starts_but_what_depends_on_the_failure():
     assert pace.waiting_for()["l2"] == "stopped: orders, l1 failed, and failure_budget is 1"
 
 
+@pytest.mark.parametrize(
+    "given, members, allowed",
+    [("10%", 9, 0), ("10%", 10, 1), ("25%", 10, 2), ("0%", 10, 0), ("100%", 3, 3), ("50%", 1, 0), (2, 10, 2)],
+)
+def test_a_budget_may_be_a_share_of_all_members_rounded_down(given, members, allowed):
+    names = tuple(f"m{number}" for number in range(members))
+    pace = Pace(groups(("all", names)), max_parallel=1, failure_budget=given)
+    failed = 0
+    while begun := start(pace, failed):
+        pace.ended(begun[0], failed, good=False)
+        failed += 1
+    assert failed == min(members, allowed + 1)
+
+
+def test_a_share_is_named_with_its_number():
+    pace = Pace(groups(("all", ("a", "b", "c"))), max_parallel=1, failure_budget="33%")
+    pace.ended(start(pace)[0], 1, good=False)
+    assert pace.waiting_for()["b"] == "stopped: a failed, and failure_budget is 33%, which is 0 of 3"
+
+
+@pytest.mark.parametrize("of_all, of_group, stops", [(True, False, False), (False, True, True), (True, None, True)])
+def test_a_group_may_differ_in_whether_its_failures_stop_the_others(of_all, of_group, stops):
+    rows = [Group("first", ("a",), stop_on_failure=of_group), Group("second", ("b",))]
+    pace = Pace(rows, max_parallel=1, stop_on_failure=of_all)
+    start(pace)
+    pace.ended("a", 1, good=False)
+    assert start(pace, 1) == ([] if stops else ["b"])
+
+
 def test_without_stop_on_failure_only_what_depends_on_failures_is_held_back():
     pace = Pace(
         groups(("core", ("orders",)), ("web", ("w1",), ("core",)), ("log", ("l1",))),
@@ -238,3 +279,20 @@ def test_what_was_held_back_may_start_when_all_that_it_needs_itself_had_ended_we
     pace.ended("b1", 0, good=True)  # done by an earlier attempt
     assert not pace.finished
     assert start(pace) == ["c1"]
+
+
+def test_a_member_of_a_free_group_waits_for_its_needs_only_and_takes_no_place():
+    groups = [Group("a", ("a",)), Group("gate", ("g",), free=True), Group("late", ("h",), ("a",), free=True)]
+    pace = Pace([*groups, Group("b", ("b",), ("gate",))], max_parallel=1, stagger=60, failure_budget="50%")
+    assert pace.due(0) == ["a"] and pace.free_due() == ["g"]
+    pace.started("g", 0, paced=False)
+    assert pace.due(0) == ["a"] and pace.free_due() == []
+    pace.started("a", 0)
+    pace.ended("g", 1, good=True)
+    pace.ended("a", 2, good=True)
+    assert pace.due(2) == [] and pace.due(60) == ["b"] and pace.free_due() == ["h"]
+    pace.started("h", 2, paced=False)
+    pace.put_back("h")
+    assert pace.free_due() == ["h"] and not pace.finished
+    pace.stop("it is over")
+    assert pace.free_due() == [] and pace.finished

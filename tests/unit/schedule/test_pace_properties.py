@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.restartx.core.plugins.module_utils.schedule.pace import Group, Pace
 
 FOREVER = 10**9
 STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # also on a busy machine
@@ -25,7 +26,7 @@ class Case:
     groups: list[Group]
     takes: dict[str, int]
     bad: set[str]
-    terms: dict = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
 
     @cached_property
     def group_of(self):
@@ -68,7 +69,7 @@ def cases(draw, limits=True, failures=True):
         groups=draw(st.permutations(groups)),
         takes={member: draw(st.integers(0, 20)) for member in members},
         bad={member for member in members if draw(st.integers(0, 5)) == 0} if failures else set(),
-        terms={
+        options={
             "max_parallel": draw(own_limit),
             "stagger": draw(stagger),
             "failure_budget": draw(st.integers(0, 3)),
@@ -79,7 +80,7 @@ def cases(draw, limits=True, failures=True):
 
 def carry_out(case, watch):
     """Runs the case to its end; `watch` sees the record before each start and each time nothing more is due."""
-    pace, record, now = Pace(case.groups, **case.terms), Record(), 0.0
+    pace, record, now = Pace(case.groups, **case.options), Record(), 0.0
     while True:
         while due := pace.due(now):
             for member in due:
@@ -111,19 +112,19 @@ def obstacle(case, record, now, member):
     """Why a member may not start now, read from the plan and the record alone; None when it may."""
     group = case.group_of[member]
     failed = [other for other in record.ended if other in case.bad]
-    if case.terms["stop_on_failure"] and len(failed) > case.terms["failure_budget"]:
+    if case.options["stop_on_failure"] and len(failed) > case.options["failure_budget"]:
         return "budget"
     before = [other for needed in case.needed(group) for other in needed.members]
     if not all(other in record.ended and other not in case.bad for other in before):
         return "order"
     fellows = [other for other in record.running() if case.group_of[other] is group]
-    if case.terms["max_parallel"] is not None and len(record.running()) >= case.terms["max_parallel"]:
+    if case.options["max_parallel"] is not None and len(record.running()) >= case.options["max_parallel"]:
         return "limit"
     if group.max_parallel is not None and len(fellows) >= group.max_parallel:
         return "limit"
     starts = list(record.started.values())
     own_starts = [at for other, at in record.started.items() if case.group_of[other] is group]
-    if starts and case.terms["stagger"] and now < max(starts) + case.terms["stagger"]:
+    if starts and case.options["stagger"] and now < max(starts) + case.options["stagger"]:
         return "stagger"
     if own_starts and group.stagger and now < max(own_starts) + group.stagger:
         return "stagger"
@@ -173,7 +174,7 @@ def test_with_a_limit_the_run_takes_no_longer_than_the_bound_for_lists(case, lim
     """Graham's bound holds for whatever never leaves a place empty that could be taken: with the limit m, the critical
     path c and the sum s of all work, the run takes at most s / m + c * (m - 1) / m.
     """
-    case.terms["max_parallel"] = limit
+    case.options["max_parallel"] = limit
     _pace, _record, now = carry_out(case, look_away)
     total, longest = sum(case.takes.values()), critical_path(case)
     assert max(longest, total / limit) - 1e-9 <= now <= total / limit + longest * (limit - 1) / limit + 1e-9
@@ -187,7 +188,7 @@ def test_every_member_has_run_or_is_explained(case):
     assert set(reasons) | set(record.ended) == set(case.group_of)
     assert not set(reasons) & set(record.started)
     failed = [member for member in record.ended if member in case.bad]
-    stopped = case.terms["stop_on_failure"] and len(failed) > case.terms["failure_budget"]
+    stopped = case.options["stop_on_failure"] and len(failed) > case.options["failure_budget"]
     for member, reason in reasons.items():
         culprits = [
             other for needed in case.needed(case.group_of[member]) for other in needed.members if other in failed
@@ -204,7 +205,7 @@ def test_every_member_has_run_or_is_explained(case):
 @settings(STEADY, max_examples=200)
 @given(cases(), st.floats(0, 40))
 def test_after_a_stop_from_outside_nothing_starts(case, moment):
-    pace, now = Pace(case.groups, **case.terms), 0.0
+    pace, now = Pace(case.groups, **case.options), 0.0
     first = pace.due(now)
     for member in first:
         pace.started(member, now)

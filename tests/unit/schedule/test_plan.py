@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.restartx.core.plugins.module_utils.schedule.days import Freeze, Hours
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError, ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan, check, check_entries
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 EXAMPLE = yaml.safe_load("""
     version: 1
@@ -41,7 +42,7 @@ def entry(text):
 
 
 def test_the_example_of_the_design():
-    common = {"timeout": 600, "settle": 30}
+    common = {"timeout": 600, "settle": 30, "grace": 300}
     checked = check(EXAMPLE)
     assert checked == Plan(
         version=1,
@@ -75,10 +76,10 @@ def test_the_example_of_the_design():
 
 def test_the_shortest_plan_has_no_limits_and_stops_at_the_first_failure():
     shortest = plan("workloads: [{id: api, namespace: shop}]")
-    assert shortest.entries == (Entry("api", namespaces=("shop",)),)
+    assert shortest.entries == (Entry("api", namespaces=("shop",), timeout=600, grace=300),)
     assert (shortest.window, shortest.max_parallel, shortest.stagger) == (None, None, 0)
     assert (shortest.failure_budget, shortest.on_failure) == (0, "stop")
-    assert (shortest.entries[0].timeout, shortest.entries[0].settle) == (None, 0)
+    assert (shortest.entries[0].settle, shortest.warnings) == (0, ())
 
 
 def test_defaults_hold_for_entries_that_do_not_say():
@@ -88,8 +89,8 @@ def test_defaults_hold_for_entries_that_do_not_say():
           - {id: first}
           - {id: second, kind: DaemonSet, namespace: c, timeout: 3m, settle: 0}
         """).entries
-    assert first == Entry("first", ("StatefulSet",), namespaces=("a", "b"), timeout=60, settle=120)
-    assert second == Entry("second", ("DaemonSet",), namespaces=("c",), timeout=180, settle=0)
+    assert first == Entry("first", ("StatefulSet",), namespaces=("a", "b"), timeout=60, settle=120, grace=300)
+    assert second == Entry("second", ("DaemonSet",), namespaces=("c",), timeout=180, settle=0, grace=300)
 
 
 def test_limits_in_defaults_hold_over_the_run_and_not_within_each_entry():
@@ -101,7 +102,20 @@ def test_limits_in_defaults_hold_over_the_run_and_not_within_each_entry():
     assert [(e.max_parallel, e.stagger) for e in checked.entries] == [(None, None), (2, 5)]
 
 
-@pytest.mark.parametrize("option", ["name", "namespace", "label_selectors", "field_selectors", "after", "kind"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "name",
+        "name_pattern",
+        "namespace",
+        "label_selectors",
+        "field_selectors",
+        "service_account",
+        "image",
+        "after",
+        "kind",
+    ],
+)
 def test_one_value_may_be_written_without_a_list(option):
     value = "Deployment" if option == "kind" else "first"
     one, many = (
@@ -118,6 +132,7 @@ def test_one_value_may_be_written_without_a_list(option):
         ("deployments", ("Deployment",)),
         ("deploy", ("Deployment",)),
         ("[ds, StatefulSets]", ("DaemonSet", "StatefulSet")),
+        ("deployments.apps", ("Deployment",)),
     ],
 )
 def test_kinds_are_read_as_kubectl_reads_them(written, kinds):
@@ -127,6 +142,57 @@ def test_kinds_are_read_as_kubectl_reads_them(written, kinds):
 @pytest.mark.parametrize("name", ["a", "api-v2", "api.v2", "0day", "a" * 253, "a" * 64 + ".b"])
 def test_names_are_those_that_the_api_server_takes(name):
     assert entry(f"namespace: shop, name: {name}").names == (name,)
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 50, "0-9"])
+def test_the_name_of_a_plan_has_room_for_what_objects_on_the_cluster_add_to_it(name):
+    assert check({**EXAMPLE, "name": name}).name == name
+    for other in ("a" * 51, "a.b", "a_b", "A", "-a", "a-"):
+        with pytest.raises(PlanError, match=r"restart_plan.name: .* is not the name of a plan: .*, at most 50"):
+            check({**EXAMPLE, "name": other})
+
+
+@pytest.mark.parametrize(
+    "written, terms",
+    [
+        ("tier in (web,api)", ("tier in (web,api)",)),
+        ("tier in (web,api),!canary", ("tier in (web,api)", "!canary")),
+        (["tier in (web", "api)"], ("tier in (web,api)",)),  # as Ansible splits the text of a list option
+        (["tier in (web", "api)", " app=a"], ("tier in (web,api)", "app=a")),
+        (["app in (b", "a)", "tier notin (b", "a)"], ("app in (b,a)", "tier notin (b,a)")),
+        ("a=b,c=d", ("a=b", "c=d")),
+        (["a=b", "c=d"], ("a=b", "c=d")),
+        ("app in (a,)", ("app in (a,)",)),
+    ],
+)
+def test_commas_in_parentheses_belong_to_a_label_selector(written, terms):
+    (first,) = check_entries([{"id": "a", "label_selectors": written}], {"namespace": "shop"})
+    assert first.label_selectors == terms
+
+
+@pytest.mark.parametrize("written", ["a=b,", ",a=b", "a=b,,c=d", ["a=b", ",c"], "a in (b,c),"])
+def test_an_empty_label_selector_is_refused(written):
+    with pytest.raises(PlanError, match="label_selectors: .* has an empty selector next to a comma"):
+        check_entries([{"id": "a", "label_selectors": written}], {"namespace": "shop"})
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("deployment/cart", "; write kind: Deployment and name: cart"),
+        ("sts/redis", "; write kind: StatefulSet and name: redis"),
+        ("deployments.apps/cart", "; write kind: Deployment and name: cart"),
+        ("ca*", "; to select names by a pattern, use name_pattern: ca*"),
+        ("*-api", "; to select names by a pattern, use name_pattern: *-api"),
+        ("c?rt", "; for patterns, use name_pattern, in which * stands for any text"),
+        ("Cart", '; did you mean "cart"?'),
+        ("pod/cart", "; for patterns, use name_pattern, in which * stands for any text"),
+    ],
+)
+def test_a_name_that_is_none_comes_with_what_to_write_instead(name, words):
+    with pytest.raises(PlanError) as failure:
+        entry(f"namespace: shop, name: '{name}'")
+    assert failure.value.errors[0].endswith(f'lower-case letters, digits, "-" and "."{words}')
 
 
 @pytest.mark.parametrize("name", ["-api", "api-", "Api", "a..b", ".a", "a_b", "a" * 254, "a/b"])
@@ -139,10 +205,22 @@ def test_an_entry_may_look_in_all_namespaces_and_then_the_default_namespace_is_n
     (everywhere,) = plan(
         "{defaults: {namespace: shop}, workloads: [{id: a, all_namespaces: true, label_selectors: tier=web}]}"
     ).entries
-    assert everywhere == Entry("a", all_namespaces=True, label_selectors=("tier=web",))
+    assert (everywhere.all_namespaces, everywhere.namespaces) == (True, ())
 
 
-@pytest.mark.parametrize("selector", ["name: api", "label_selectors: a=b", "field_selectors: a=b", "select: spec.x"])
+@pytest.mark.parametrize(
+    "selector",
+    [
+        "name: api",
+        "name_pattern: a*",
+        "label_selectors: a=b",
+        "field_selectors: a=b",
+        "select: spec.x",
+        "uses: secret/ca",
+        "service_account: api",
+        "image: shop/api",
+    ],
+)
 def test_each_selector_narrows_all_namespaces(selector):
     assert entry(f"all_namespaces: true, {selector}").all_namespaces
 
@@ -216,8 +294,10 @@ def test_errors_of_such_a_list_have_its_own_paths(data, defaults, error):
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes() | st.binary(),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text() | st.booleans() | st.none() | st.dates(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text() | st.booleans() | st.none() | st.dates(), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -242,3 +322,24 @@ def test_whatever_stands_anywhere_in_a_plan_it_is_checked_or_refused_with_paths(
         assert isinstance(check(data["restart_plan"]), Plan)
     except ScheduleError as failure:
         assert failure.errors and all(error.startswith("restart_plan") for error in failure.errors)
+
+
+def test_what_a_canary_compares_names_its_pods_and_the_others():
+    compare = {"prometheus": "a / b", "url": "http://prometheus", "max_ratio": 1.2}
+    workloads = [{"id": "a", "namespace": "b", "canary": {"hold": "2m", "compare": compare}}]
+    with pytest.raises(PlanError) as told:
+        check({"version": 1, "name": "a", "workloads": workloads})
+    path = "restart_plan.workloads[0].canary.compare.prometheus"
+    words = "; write it where the pattern of these pods belongs"
+    assert told.value.errors == [f"{path}: has no {name}{words}" for name in ("$canary", "$stable")]
+
+
+def test_a_canary_of_an_entry_replaces_that_of_the_defaults():
+    plan = {
+        "version": 1,
+        "name": "a",
+        "defaults": {"namespace": "b", "canary": {"pods": "10%", "hold": "2m"}},
+        "workloads": [{"id": "a", "name": "a", "canary": {"hold": "5m"}}, {"id": "b", "name": "b"}],
+    }
+    found = [entry.canary for entry in check(plan).entries]
+    assert [(one.pods, one.hold) for one in found] == [(1, 300.0), ("10%", 120.0)]

@@ -14,10 +14,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, check
 from ansible_collections.restartx.core.plugins.module_utils.schedule.reference import json_schema, markdown_table
-from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import SCHEMA, TYPES
+from ansible_collections.restartx.core.plugins.module_utils.schedule.schema import SCHEMA
+from ansible_collections.restartx.core.plugins.module_utils.schedule.types import TYPES
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "plan.md"
 BEGIN, END = "<!-- options: begin -->\n", "<!-- options: end -->\n"
@@ -34,22 +36,32 @@ def test_the_table_on_the_page_is_fresh():
     assert page == with_table(page), __doc__
 
 
-def test_the_plan_on_the_page_is_a_good_one():
-    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1])
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_name("gates.md")], ids=lambda page: page.name)
+def test_the_plan_on_the_page_is_a_good_one(page):
+    example = yaml.safe_load(
+        re.search(r"```yaml\n(restart_plan:.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[1]
+    )
     assert check(example["restart_plan"]).name == "rotate-internal-ca"
     jsonschema.validate(example["restart_plan"], json_schema())
+
+
+def places_of(name):
+    """In how many places a section is; one in a section that is in several of them is there as often."""
+    outer = [section for section, options in SCHEMA.items() for one in options.values() if one.get("of") == name]
+    return sum(map(places_of, outer)) if outer else 1
 
 
 def test_each_option_has_a_row_with_a_meaning():
     options = [option for section in SCHEMA.values() for option in section.values()]
     rows = markdown_table().splitlines()[2:]
-    assert len(rows) == len(options)
-    assert all(re.fullmatch(r"\| `[a-z_.\[\]]+` \| [^|]+ \| [^|]* \| [A-Z`][^|]+\. \|", row) for row in rows)
+    assert len(rows) == sum(len(section) * places_of(name) for name, section in SCHEMA.items())
+    assert all(re.fullmatch(r"\| `[a-zA-Z_.\[\]]+` \| [^|]+ \| [^|]* \| [A-Z`][^|]+\. \|", row) for row in rows)
     assert all(option["type"] in TYPES or option["of"] in SCHEMA for option in options)
 
 
 def test_each_option_of_an_entry_is_a_field_of_it():
-    renamed = {"kind": "kinds", "name": "names", "namespace": "namespaces"}
+    several = ("kind", "name", "name_pattern", "namespace", "service_account", "image")
+    renamed = {option: f"{option}s" for option in several}
     assert {renamed.get(key, key) for key in SCHEMA["workloads"]} == {field.name for field in dataclasses.fields(Entry)}
 
 

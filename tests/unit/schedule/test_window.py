@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import sys
 import zoneinfo
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
@@ -30,7 +31,7 @@ def local(text, at, fold=0):
 
 
 def instant(at):
-    return datetime.fromisoformat(at).astimezone(timezone.utc)
+    return datetime.fromisoformat(at).astimezone(UTC)
 
 
 @pytest.mark.parametrize(
@@ -255,3 +256,34 @@ def no_zone_data(monkeypatch):
 def test_without_any_zone_data_the_error_says_where_it_comes_from(no_zone_data):
     with pytest.raises(PlanError, match="known on this machine; IANA names come from .* the Python package tzdata"):
         window(DESIGN)
+
+
+@pytest.mark.parametrize(
+    "text, at, day",
+    [
+        # 2026-11-27 is a Friday.
+        (NIGHT, "2026-11-28T02:00", "2026-11-27"),
+        (
+            "days: [fri, sat], hours: ['22:00-24:00', '00:00-04:00'], timezone: Europe/Berlin",
+            "2026-11-27T23:00",
+            "2026-11-27",
+        ),
+        (
+            "days: [fri, sat], hours: ['22:00-24:00', '00:00-04:00'], timezone: Europe/Berlin",
+            "2026-11-28T02:00",
+            "2026-11-27",
+        ),
+        (
+            "days: [fri, sat], hours: ['22:00-24:00', '00:00-04:00'], timezone: Europe/Berlin",
+            "2026-11-28T22:00",
+            "2026-11-28",
+        ),
+        # It opens at midnight, and nothing went before.
+        ("days: sat, hours: ['00:00-04:00'], timezone: Europe/Berlin", "2026-11-28T02:00", "2026-11-28"),
+        # Whole days, and hours that leave nothing out, are each a day for itself.
+        ("days: [sat, sun], timezone: Europe/Berlin", "2026-11-29T02:00", "2026-11-29"),
+        ("hours: ['06:00-18:00', '18:00-06:00'], timezone: Europe/Berlin", "2026-11-28T07:00", "2026-11-28"),
+    ],
+)
+def test_a_window_that_goes_on_at_midnight_is_that_of_the_day_before(text, at, day):
+    assert window(text).started(local(text, at)).isoformat() == day

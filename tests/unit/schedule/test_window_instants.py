@@ -2,18 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """10,000 instants against a slow reading of the same rule.
 
-The slow reading never turns a local time into an instant. It writes down what the clock on the wall shows in each quarter
+The slow reading never lifecycle a local time into an instant. It writes down what the clock on the wall shows in each quarter
 of an hour of two years, looks local times up in that table, and paints a strip with one cell a minute.
 """
 
 from __future__ import annotations
 
 import random
-from datetime import date, datetime, timedelta, timezone
-from functools import lru_cache
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
 # Havana's clocks change at midnight, so that a date may begin at 01:00 or twice.
@@ -26,14 +27,14 @@ ZONES = [
     "America/Havana",
 ]
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 QUARTERS = 4 * 24 * 731  # two years
 QUARTER = timedelta(minutes=15)  # all offsets of today's zones are whole quarters, and change on them
 MINUTE = timedelta(minutes=1)
 WINDOWS_A_ZONE, INSTANTS_A_WINDOW = 42, 40
 
 
-@lru_cache(maxsize=None)
+@cache
 def clock(zone):
     """What the clock shows at the beginning of each quarter of an hour; and when it shows that."""
     shown = [(BEGIN + index * QUARTER).astimezone(ZoneInfo(zone)).replace(tzinfo=None) for index in range(QUARTERS)]
@@ -124,7 +125,7 @@ def any_freeze(chance):
     return f"{begins.isoformat()}Z/{(begins + length + timedelta(minutes=chance.randint(1, 600))).isoformat()}+00:00"
 
 
-@lru_cache(maxsize=None)
+@cache
 def changes(zone):
     """The minutes at which clocks change in the zone."""
     shown = clock(zone)[0]

@@ -1,0 +1,1 @@
+../../plugins/action/k8s_rollout_restart.py

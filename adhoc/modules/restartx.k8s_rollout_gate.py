@@ -1,0 +1,1 @@
+../../plugins/modules/k8s_rollout_gate.py

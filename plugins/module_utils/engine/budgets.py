@@ -1,0 +1,276 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Keeps restarts from starting while a PodDisruptionBudget leaves no room for them (`budgets: honour`).
+
+Budgets and pods are read in a worker, and only for namespaces in which something waits for them.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.engine.observer import Work
+from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
+from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, history, kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import Cover, Key
+from ansible_collections.restartx.core.plugins.module_utils.rollout.labels import matches
+
+FRESH = 1.0  # seconds for which the pods of a budget count as known
+RARELY = 60.0  # seconds after which a namespace is read again in which no budget is about the restarts
+AFTER_ERROR = 5.0
+LONGEST = 10.0  # seconds that one request may take
+SHARE = 4  # what takes long to read is read less often: so many times as long lie between two reads
+
+
+@dataclass(frozen=True)
+class Look:
+    """The budgets of a namespace that are about the restarts, with their pods. It counts until an instant."""
+
+    covers: tuple[Cover, ...] = ()
+    until: float = float("-inf")
+    error: str | None = None
+
+
+def look(cluster: Cluster, namespace: str, workloads: t.Sequence[dict], deadline: float | None = None) -> list[Cover]:
+    """The budgets of a namespace that may select pods which a restart of these workloads stops. Pods are only read if
+    there are such budgets. Raises ClusterError."""
+    here = [one for one in workloads if one["metadata"]["namespace"] == namespace]
+    stopping = [one for one in here if kinds.kind_of(one).stops_at_once(one)]
+    found = cluster.list(budgets.path(namespace), deadline=deadline).items
+    found = [budget for budget in found if any(budgets.may_select(budget, one) for one in stopping)]
+    if not found:
+        return []
+    params = {"labelSelector": history.selector(found[0])} if len(found) == 1 else {}
+    pods = cluster.list(kinds.pods_path(namespace), params, deadline=deadline).items
+    return [
+        Cover(budget, [pod for pod in pods if matches(budget["spec"]["selector"], kinds.labels_of(pod))], here)
+        for budget in found
+    ]
+
+
+def may_stop_pods(task: Task) -> bool:
+    """Whether a restart would change the workload of a task and may stop pods of it."""
+    workload = task.step.released(task.object)
+    return bool(kinds.kind_of(workload).stops_at_once(workload)) and isinstance(task.step.judge(task.object), Act)
+
+
+NOTHING = Look()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Why a workload may not start, from what was known. Hundreds of workloads are asked about after each event."""
+
+    known: Look = NOTHING
+    pending: t.Sequence[int] = ()
+    workload: dict | None = None
+    state: State | None = None
+    reason: str | None = None
+
+    def holds(self, known: Look, pending: t.Sequence[int], task: Task) -> bool:
+        """Whether nothing has changed since."""
+        same = self.known is known and self.workload is task.object and self.state is task.state
+        return same and self.pending == pending
+
+
+class BudgetHold:
+    """A hold on the restarts of some groups, and an observer that reads budgets and pods.
+
+    `tasks` are all of the call: the rollouts of each of them count, also of groups that are not held. `known` is what
+    was read of namespaces before the run, at the instant `at`.
+    """
+
+    required = True
+    needs_lock = False
+
+    def __init__(
+        self,
+        tasks: t.Sequence[Task],
+        groups: t.Collection[str],
+        run: str | None,
+        cluster: Cluster,
+        clock: Clock,
+        known: t.Mapping[str, t.Sequence[Cover]],
+        at: float,
+    ):
+        self.warnings: list[str] = []
+        self.tasks = tasks
+        self._groups = groups
+        self._run = run
+        self._cluster = cluster
+        self.clock = clock
+        self._looks = {namespace: _looked(covers, at, 0.0) for namespace, covers in known.items()}
+        self._lasting = False
+        self._wanted: set[str] = set()  # the namespaces that must be read before something starts
+        self._waiting: set[str] = set()  # those in which something is held by what was read
+        self._read: dict[str, Look] = {}  # by the worker, and
+        self._found: dict[Key, dict | None] = {}  # the workloads in it that the loop no longer follows; None: deleted
+        self._reading = False
+        self._later: dict[Key, dict | None] = {}  # those as they were read last
+        self._pending: dict[int, int] = {}  # by budget: how many pods the rollouts in progress may still stop
+        self._covered: dict[int, list[Task]] = {}  # by budget: whose pods it may select
+        self._answers: dict[Key, Answer] = {}  # the last ones
+        self._stopping: dict[
+            Key, tuple[t.Any, t.Any, bool]
+        ] = {}  # whether a restart stops pods: of an object and its step
+
+    @property
+    def next(self) -> float | None:
+        """When it reads again. While an answer is on its way, only that changes something."""
+        if self._reading:
+            return None
+        if self._wanted:
+            return self.clock.monotonic()
+        return min((self._looks[one].until for one in self._waiting if one in self._looks), default=None)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the room that was missing last is kept by what has ended and is held: nothing of this call frees it."""
+        return self._lasting
+
+    def reason(self, task: Task | None, now: float) -> str | None:
+        """Says which budget leaves no room for the restart."""
+        self._lasting = False
+        if task is None or task.group not in self._groups or now > self.clock.monotonic() or not self._stops(task):
+            return None  # in the future, it is looked at when that instant has come
+        namespace = task.key[1]
+        known = self._looks.get(namespace, NOTHING)
+        answer = self._answers.get(task.key, Answer())
+        if now >= known.until:
+            self._wanted.add(namespace)
+            return answer.reason or f"the budgets of namespace {namespace} are being read"
+        pending = [self._pending_of(cover) for cover in known.covers]
+        if not answer.holds(known, pending, task):
+            reason = known.error or self._closed(known, task)
+            answer = self._answers[task.key] = Answer(known, pending, task.object, task.state, reason)
+        if answer.reason:
+            self._waiting.add(namespace)
+            self._lasting = any(self._stays_closed(cover, task) for cover in known.covers)
+        return answer.reason
+
+    def _stops(self, task: Task) -> bool:
+        """Whether its restart would change it and stop pods."""
+        seen, step, stops = self._stopping.get(task.key, (None, None, False))
+        if seen is not task.object or step is not task.step:
+            stops = may_stop_pods(task)
+            self._stopping[task.key] = task.object, task.step, stops
+        return stops
+
+    def _closed(self, known: Look, task: Task) -> str | None:
+        for cover in known.covers:
+            if budgets.may_select(cover.budget, task.object):
+                # A workload that is looked at again after a conflict counts itself as under way.
+                own = self._may_stop(cover, task) if self._is_under_way(task) else 0
+                reason = cover.closed(self._object(task), self._pending_of(cover) - own)
+                if reason:
+                    return reason
+        return None
+
+    def _stays_closed(self, cover: Cover, task: Task) -> bool:
+        """Whether only workloads that have ended, and are held, take the room that the task needs."""
+        if not budgets.may_select(cover.budget, task.object) or cover.closed(self._object(task)):
+            return False
+        held = [one for one in self._covered.get(id(cover), ()) if one.state is State.ENDED and self._is_held(one)]
+        kept = sum(self._may_stop(cover, one) for one in held if self._is_under_way(one))
+        return cover.closed(self._object(task), kept) is not None
+
+    def _is_held(self, task: Task) -> bool:
+        """Whether a canary, or a pause, keeps its rollout from going on."""
+        seen = self._later.get(task.key) or task.object
+        return bool(kinds.field(seen, "spec.paused")) or task.step.released(seen) != seen
+
+    def _pending_of(self, cover: Cover) -> int:
+        """How many of its pods the rollouts in progress may still stop."""
+        number = id(cover)
+        if number not in self._covered:
+            here = [task for task in self.tasks if budgets.may_select(cover.budget, task.object)]
+            self._covered[number] = here
+        if number not in self._pending:
+            under_way = filter(self._is_under_way, self._covered[number])
+            self._pending[number] = sum(self._may_stop(cover, task) for task in under_way)
+        return self._pending[number]
+
+    def _may_stop(self, cover: Cover, task: Task) -> int:
+        return max(0, cover.may_stop(self._object(task)))
+
+    def _is_under_way(self, task: Task) -> bool:
+        """Whether a rollout that the run has caused is not done. One that failed may still go on, also of an earlier
+        start."""
+        if task.state is State.ACTING:
+            return True
+        if self._later.get(task.key, task.object) is None:
+            return False
+        caused = task.running or task.changed or (self._run is not None and marks.run_of(task.object) == self._run)
+        return caused and status.judge(self._object(task), task.generation).state != status.DONE
+
+    def _object(self, task: Task) -> dict:
+        """The workload as its rollout will go on: a canary holds it only for a while."""
+        return task.step.released(self._later.get(task.key) or task.object)
+
+    def see(self, event: Event) -> None:
+        """A rollout that begins or ends leaves another room for the others."""
+        self._pending.clear()
+
+    def work(self, tasks: t.Iterable[Task]) -> Work | None:
+        """Budgets and pods to read, if something waits for them."""
+        self._pending.clear()  # watches may have shown progress
+        self._waiting.clear()
+        wanted, self._wanted = self._wanted, set()
+        if not wanted:
+            return None
+        workloads = [self._object(task) for task in self.tasks if task.key[1] in wanted]
+        lost = [task for task in self.tasks if task.state is State.ENDED and task.key[1] in wanted]
+        lost = [task for task in lost if self._is_under_way(task)]
+        self._reading = True
+        return Work(lambda: self._look(sorted(wanted), workloads, [task.key for task in lost]))
+
+    def _look(self, namespaces: t.Sequence[str], workloads: t.Sequence[dict], lost: t.Sequence[Key]) -> None:
+        """Runs in a worker."""
+        self._found = {}
+        for namespace in namespaces:
+            began = self.clock.monotonic()
+            try:
+                for key in lost:
+                    if key[1] == namespace:
+                        self._found[key] = self._read_again(key)
+                covers = look(self._cluster, namespace, workloads, self.clock.monotonic() + LONGEST)
+                now = self.clock.monotonic()
+                self._read[namespace] = _looked(covers, now, now - began)
+            except ClusterError as error:
+                told = f"the budgets of namespace {namespace} could not be read: {error}"
+                self._read[namespace] = Look(until=self.clock.monotonic() + AFTER_ERROR, error=told)
+
+    def _read_again(self, key: Key) -> dict | None:
+        try:
+            return self._cluster.get(kinds.path(*key), deadline=self.clock.monotonic() + LONGEST)
+        except NotFound:
+            return None
+
+    def worked(self, error: BaseException | None) -> None:
+        """The answer is there."""
+        self._reading = False
+        if error is not None:
+            raise error  # a bug: what cannot be read is an answer too
+        self._looks |= self._read
+        self._later |= self._found
+        self._wanted -= self._read.keys()
+        self._read = {}
+        self._pending.clear()
+        self._covered.clear()
+
+    def close(self, tasks: t.Sequence[Task]) -> None:
+        """What was not started says which budget it waited for, whatever ended the call."""
+        for task in tasks:
+            reason = self._answers.get(task.key, Answer()).reason
+            if task.state is State.WAITING and reason and reason not in task.message:
+                task.message = f"{task.message}; {reason}"
+
+
+def _looked(covers: t.Sequence[Cover], at: float, took: float) -> Look:
+    return Look(tuple(covers), at + max(FRESH if covers else RARELY, SHARE * took))

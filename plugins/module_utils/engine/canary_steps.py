@@ -1,0 +1,200 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps of a restart with a canary: the restart of the first pods, their trial, and the rest of the rollout.
+
+After a failure of the first two, the rollout stays held, unless a step for failures gives the strategy back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
+    Act,
+    Acted,
+    Decision,
+    End,
+    Follow,
+    Step,
+    Trial,
+)
+from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+
+
+class _Held(Step):
+    """A step during which the canary of a run holds the workload."""
+
+    stamp: restart.Stamp
+    mode: Mode
+    its: Canary
+
+    def replaced(self, workload: dict) -> str | None:
+        return _replaced(workload, self.its, self.stamp, self.mode)
+
+    def released(self, workload: dict) -> dict:
+        return canary.released(workload, self.its, self.stamp.run)
+
+    def gives_back(self) -> Step:
+        return GiveBackStep(self.stamp, self.mode, self.its)
+
+    def left(self, workload: dict) -> str:
+        return "" if self.mode.dry_run else canary.left(workload, self.its, self.stamp.run)
+
+
+@dataclass(frozen=True)
+class CanaryStep(_Held, RestartStep):
+    """A restart whose rollout is held after the first pods. It is over when these pods are there."""
+
+    its: Canary = canary.NONE
+    settles = False
+
+    def judge(self, workload: dict) -> Decision:
+        if self.settled:
+            return self.settled
+        if restart.carries(workload, self.stamp):
+            return Follow(Outcome.ALREADY_RESTARTED)
+        run = self.stamp.run
+        refusal = restart.refusal(self.released(workload), allow_owned=self.allow_owned)
+        refusal = refusal or canary.refusal(workload, self.its, run, self.mode.field_manager)
+        return End(Outcome.REFUSED, refusal) if refusal else Act()
+
+    def request(self, workload: dict, stamp: restart.Stamp) -> Patch:
+        return canary.with_canary(super().request(workload, stamp), workload, self.its)
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
+        seen = super().progress(workload, generation, found)
+        if seen.state == status.FAILED or not canary.present(workload, self.its, self.stamp.run):
+            return seen
+        there = canary.arrived(workload, self.its, generation)
+        return status.Progress(there.state, there.message)
+
+
+@dataclass(frozen=True)
+class TrialStep(_Held):
+    """Holds the rollout after the canary, until its pods have been ready for long enough and its gates are open."""
+
+    stamp: restart.Stamp
+    mode: Mode
+    its: Canary
+    trial: Trial
+    goes_on = True
+    outcome = Outcome.RESTARTED
+
+    def judge(self, workload: dict) -> Decision:
+        lost = _superseded(workload, self.stamp, self.mode)
+        if lost:
+            return lost
+        if not canary.present(workload, self.its, self.stamp.run):
+            return End(Outcome.ALREADY_RESTARTED, "")  # given back already
+        return Act() if canary.pauses(workload) else Follow(Outcome.ALREADY_RESTARTED)
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        # Without a resourceVersion: the status changes all the time while pods start, and the pause is urgent.
+        body = {"metadata": {"uid": workload["metadata"]["uid"]}, "spec": {"paused": True}}
+        sent = (body, "strategic", self.mode, deadline)
+        return Acted(requests.patch(cluster, workload, *sent, lambda now: not canary.pauses(now)))
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
+        """Its pods decide (engine/trials.py)."""
+        return status.Progress(status.WAITING, f"canary: {canary.words(workload)}")
+
+    def evident(self, workload: dict) -> dict:
+        return hold.released(workload, None)
+
+    def undoing(self, workload: dict) -> str | None:
+        return _taken_back(workload, self.stamp, self.mode)
+
+
+@dataclass(frozen=True)
+class GiveBackStep(Step):
+    """Gives back the strategy of a workload that somebody else has changed meanwhile, so that no pause of ours holds that."""
+
+    stamp: restart.Stamp
+    mode: Mode
+    its: Canary
+    outcome = Outcome.RESUMED
+    waits = False
+
+    def judge(self, workload: dict) -> Decision:
+        held = canary.release(workload, self.its, self.stamp.run)
+        return Act() if held else End(Outcome.UNCHANGED, "nothing of its canary is left")
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        return _release(cluster, workload, self, deadline)
+
+    def said(self, outcome: Outcome, workload: dict) -> str:
+        return "its strategy was given back"
+
+    def followed(self, failed: Outcome, outcome: Outcome, message: str) -> tuple[Outcome, str]:
+        """The workload keeps its outcome."""
+        return failed, message if outcome.good else f"its strategy could not be given back: {message}"
+
+    def left(self, workload: dict) -> str:
+        return canary.left(workload, self.its, self.stamp.run)
+
+
+@dataclass(frozen=True)
+class ReleaseStep(_Held):
+    """Gives back the strategy, and follows the rest of the rollout."""
+
+    stamp: restart.Stamp
+    mode: Mode
+    its: Canary
+    goes_on = True
+    outcome = Outcome.RESTARTED
+
+    def judge(self, workload: dict) -> Decision:
+        lost = _superseded(workload, self.stamp, self.mode)
+        if lost:
+            return lost
+        released = canary.release(workload, self.its, self.stamp.run)
+        return Act() if released else Follow(Outcome.ALREADY_RESTARTED)
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        return _release(cluster, workload, self, deadline)
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
+        return status.follow(workload, generation, before=found, since=marks.written_at(workload))
+
+    def undoing(self, workload: dict) -> str | None:
+        return _taken_back(workload, self.stamp, self.mode)
+
+
+def of(first: CanaryStep, trial: Trial) -> tuple[TrialStep, ReleaseStep]:
+    """The steps that follow the restart of the first pods."""
+    stamp, mode, its = first.stamp, first.mode, first.its
+    return TrialStep(stamp, mode, its, trial), ReleaseStep(stamp, mode, its)
+
+
+def _taken_back(workload: dict, stamp: restart.Stamp, mode: Mode) -> str | None:
+    if restart.carries(workload, stamp):
+        return None
+    return restart.taken_back(workload, stamp.run, mode.field_manager, since=stamp.at)
+
+
+def _replaced(workload: dict, its: Canary, stamp: restart.Stamp, mode: Mode) -> str | None:
+    """Who changed the template while the canary held it. What they deployed is neither judged nor held."""
+    if not canary.release(workload, its, stamp.run):
+        return None
+    return marks.changed(workload, stamp.run, mode.field_manager, since=stamp.at)
+
+
+def _superseded(workload: dict, stamp: restart.Stamp, mode: Mode) -> End | None:
+    lost = _taken_back(workload, stamp, mode)
+    return End(Outcome.SUPERSEDED, lost) if lost else None
+
+
+def _release(cluster: Cluster, workload: dict, step: GiveBackStep | ReleaseStep, deadline: float | None) -> Acted:
+    its, run = step.its, step.stamp.run
+    patch = canary.release(workload, its, run)
+    if patch is None:
+        return Acted(workload)
+    sent = (patch.body, patch.content, step.mode, deadline)
+    return Acted(requests.patch(cluster, workload, *sent, lambda now: canary.release(now, its, run) is None))

@@ -1,0 +1,143 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a step is: the interface between the loop, which knows no verb, and the verbs' steps in engine/steps.py."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.status import Progress, follow
+
+
+@dataclass(frozen=True)
+class Act:
+    """Its turn: carry the step out."""
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Nothing to do but to follow the rollout, which then ends with this outcome."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class End:
+    """Ends without any change. `earlier` says that an earlier start of the run made it."""
+
+    outcome: Outcome
+    message: str
+    earlier: bool = False
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Ends without any change, but its cause should be read."""
+
+    outcome: Outcome
+    message: str
+
+
+Decision = t.Union[Act, Follow, End, Explain]  # noqa: UP007  ansible-test's pylint takes the other form for an operation
+
+
+@dataclass(frozen=True)
+class Acted:
+    """The workload in the answer of the server, and what the user should know about it."""
+
+    workload: dict
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How the pods of a canary are judged: so many must be ready for `hold` seconds, and then the gates must open.
+
+    `compare` is a gate on an expression of Prometheus with patterns for the pods.
+    """
+
+    pods: int
+    hold: float
+    gates: tuple[tuple[str, Gate], ...] = ()  # by name
+    compare: Gate | None = None
+
+
+class Step(t.Protocol):
+    """One thing that is done to a workload.
+
+    A step judges a workload (pure), acts on it (requests, in one of the executor's workers), and then tells whether its
+    change is still in place.
+    """
+
+    trial: Trial | None = None  # of a canary: it decides when the step is over
+    settles: bool = True  # whether its rollout is followed for the `settle` of the task
+    goes_on: bool = False  # whether it goes on with a rollout that has begun, so that no window keeps it from that
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of a workload after the step succeeded."""
+
+    def judge(self, workload: dict) -> Decision:
+        """What to do with a workload in its current state."""
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        """Carries out the step for exactly this version of the workload. `deadline` is an instant of the cluster's
+        clock.
+
+        Raises Conflict if the workload has changed, ClusterError and RolloutError.
+        """
+
+    @property
+    def waits(self) -> bool:
+        """Whether its rollout is waited for, if the call waits."""
+        return True
+
+    def said(self, outcome: Outcome, workload: dict) -> str:
+        """The message for a workload whose rollout is not waited for, in the words of kubectl where it has any.
+        `workload` is the state after the step."""
+        return outcome.words
+
+    def followed(self, failed: Outcome, outcome: Outcome, message: str) -> tuple[Outcome, str]:
+        """The outcome of a workload after the step followed its failure, and what is told of the step."""
+        return failed, message
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> Progress:
+        """The progress of the workload's rollout. `generation` is the one after the change, and `found` is the workload
+        before it. Both are None if nothing was changed."""
+        return follow(workload, generation, before=found)
+
+    def gives_back(self) -> Step | None:
+        """The step that gives back what this one holds, after somebody else has changed the template."""
+        return None
+
+    def evident(self, workload: dict) -> dict:
+        """The workload in which causes are looked for: what holds it on purpose is none."""
+        return workload
+
+    def released(self, workload: dict) -> dict:
+        """The workload with the strategy that its rollout ends with."""
+        return workload
+
+    def left(self, workload: dict) -> str:
+        """What the step leaves behind if it is the last one, as a clause; empty if it leaves nothing."""
+        return ""
+
+    def undoing(self, workload: dict) -> str | None:
+        """Who reverted the change of this step; None while it is in place."""
+        return None
+
+    def replaced(self, workload: dict) -> str | None:
+        """Who changed the template since the restart, if that ends the step. It is asked only if it was changed."""
+        return None
+
+    def frees_stuck_pods(self, workload: dict) -> bool:
+        """Whether free_stuck_pods() should be called from time to time while the rollout is in progress."""
+        return False
+
+    def free_stuck_pods(self, cluster: Cluster, workload: dict, deadline: float | None) -> list[str]:
+        """Deletes the pods that block the rollout. Returns their names."""
+        return []

@@ -1,0 +1,218 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judges canaries: their pods must get ready, stay well for the hold, and then the gates must open.
+
+The pods of a canary are read when its workload changes, and at the end of the hold. Times on the pods show what has
+happened in between.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
+from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
+from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
+from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask
+from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, trial
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
+from ansible_collections.restartx.core.plugins.module_utils.schedule.canary import CANARY, STABLE
+from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
+
+COMPARISON = "comparison with the other pods"  # no name of a gate
+READ_SECONDS = 30.0  # how long one answer about the pods may take
+READ_AGAIN = 5.0  # seconds until the pods are read again after an error
+UNREAD_SECONDS = 120.0  # seconds without an answer after which the canary has failed
+
+
+@dataclass
+class _Course:
+    """How far the trial of one canary is. Instants are of the monotonic clock."""
+
+    began: float
+    asked_at: float | None = None  # while the pods are read
+    again: bool = False  # something has changed meanwhile
+    pods: dict[str, trial.Seen] | None = None  # from the begin of the hold
+    unread_since: float | None = None
+    others: list[str] = field(default_factory=list)  # names of the other pods of the workload
+    gates: list[tuple[str, Gate]] = field(default_factory=list)  # that are still to be asked, the current one first
+    judgement: judgement.Judgement | None = None
+    closed: str = ""  # the last answer of the current gate
+    pods_due: float | None = None  # when the pods are to be read
+    gate_due: float | None = None  # when the current gate is to be asked again
+    question: int | None = None  # the number of the last question to a gate; answers to others are late
+    passed: bool = False  # hold and gates; the pods are read a last time
+
+
+class Trials:
+    """Decides about the tasks whose step has a trial. `ended` and `failed` are told the outcome."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        timers: Timers,
+        ended: t.Callable[[Task, Outcome, str], None],
+        failed: t.Callable[[Task, Outcome, str], None],
+    ):
+        self.warnings: list[str] = []
+        self.answers: dict[str, t.Callable[[Task, Answer], None]] = {"canary": self._read, "canary_gate": self._told}
+        self._executor = executor
+        self._timers = timers
+        self._ended = ended
+        self._failed = failed
+        self._courses: dict[Key, _Course] = {}
+        self._numbers = itertools.count()
+
+    def begin(self, task: Task) -> None:
+        """A rollout of the task begins; what was known of an earlier canary no longer counts."""
+        self._courses.pop(task.key, None)
+
+    def look(self, task: Task) -> None:
+        """The workload of the task may have changed."""
+        course = self._course(task)
+        course.again = course.asked_at is not None
+        if course.asked_at is None:
+            self._ask_pods(task, course)
+
+    def ring(self, task: Task, now: float) -> None:
+        """Handles an instant of the task that has been reached."""
+        course = self._course(task)
+        if course.gate_due is not None and now >= course.gate_due:
+            course.gate_due = None
+            self._ask_gate(task, course)
+        if course.pods_due is not None and now >= course.pods_due:
+            course.pods_due = None
+            self.look(task)
+
+    def _course(self, task: Task) -> _Course:
+        return self._courses.setdefault(task.key, _Course(self._executor.clock.monotonic()))
+
+    def _ask_pods(self, task: Task, course: _Course) -> None:
+        course.asked_at = self._executor.clock.monotonic()
+        course.again = False
+        until = course.asked_at + READ_SECONDS
+        self._executor.do(("canary", task.key), requests.pods_and_newest, self._executor.cluster, task.object, until)
+
+    def _read(self, task: Task, answer: Answer) -> None:
+        """Handles the pods of a workload."""
+        course, its, now = self._courses.get(task.key), task.step.trial, self._executor.clock.monotonic()
+        if course is None or its is None or task.state not in FOLLOWED or course.asked_at is None:
+            return
+        asked_at, course.asked_at = course.asked_at, None
+        if answer.error is not None:
+            self._unread(task, course, str(answer.error), now)
+            return
+        course.unread_since = None
+        pods, newest = answer.value
+        if course.pods is None:
+            self._begin_hold(task, course, its, trial.ready_pods(task.object, pods, newest), now)
+        else:
+            why = trial.broken(course.pods, pods)
+            if why:
+                self._failed(task, Outcome.FAILED, f"the canary failed: {why}")
+                return
+            course.others = trial.others(task.object, course.pods, pods)
+            self._go_on(task, course, its, asked_at)
+        if course.again and task.state in FOLLOWED and self._courses.get(task.key) is course:
+            self._ask_pods(task, course)
+
+    def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:
+        """What the pods do cannot be found out: it is tried again for a while, and nothing goes on."""
+        course.unread_since = now if course.unread_since is None else course.unread_since
+        if now - course.unread_since >= UNREAD_SECONDS:
+            self._failed(
+                task, Outcome.UNFINISHED, f"the canary could not be judged: its pods could not be read: {error}"
+            )
+        else:
+            course.pods_due = self._timers.set(task, now + READ_AGAIN)
+
+    def _begin_hold(self, task: Task, course: _Course, its: Trial, ready: dict[str, trial.Seen], now: float) -> None:
+        words = f"canary: {canary.words(task.object)}"
+        if len(ready) < its.pods:
+            task.message = f"{words}, {len(ready)} of {its.pods} ready"
+            return
+        course.pods = ready
+        task.settled_at = course.pods_due = self._timers.set(task, now + its.hold)
+        task.to(State.SETTLING, self._executor.clock, message=f"{words}, holding for {duration.text(its.hold)}")
+
+    def _go_on(self, task: Task, course: _Course, its: Trial, asked_at: float) -> None:
+        """The pods were well at the instant at which they were asked for."""
+        if task.settled_at is None or course.judgement is not None:
+            return
+        if asked_at < task.settled_at:
+            if course.pods_due != task.settled_at:  # an error has set another instant
+                course.pods_due = self._timers.set(task, task.settled_at)
+            return
+        if course.passed or not (its.gates or its.compare):
+            self._ended(task, task.outcome, f"canary: {canary.words(task.object)}, and held")
+            return
+        course.gates = [*its.gates, *self._comparison(task, course, its)]
+        self._next_gate(task, course)
+
+    def _comparison(self, task: Task, course: _Course, its: Trial) -> list[tuple[str, Gate]]:
+        """The gate that compares the pods of the canary with the others."""
+        if its.compare is None or not isinstance(its.compare.provider, PrometheusGate):
+            return []
+        if not course.others:
+            self.warnings.append(f"{task.title} has no other pods to compare its canary with, so it was not compared")
+            return []
+        names = [seen.name for seen in (course.pods or {}).values()]
+        patterns = {CANARY: trial.pattern(names), STABLE: trial.pattern(course.others)}
+        expression = its.compare.provider.expression
+        for name, pattern in patterns.items():
+            expression = expression.replace(name, pattern)
+        return [(COMPARISON, replace(its.compare, provider=replace(its.compare.provider, expression=expression)))]
+
+    def _next_gate(self, task: Task, course: _Course) -> None:
+        if not course.gates:
+            course.judgement, course.passed = None, True
+            self._ask_pods(task, course)
+            return
+        _name, gate = course.gates[0]
+        course.judgement = judgement.Judgement(gate.limits, self._executor.clock.monotonic())
+        self._ask_gate(task, course)
+
+    def _ask_gate(self, task: Task, course: _Course) -> None:
+        _name, gate = course.gates[0]
+        cluster, clock = self._executor.cluster, self._executor.clock
+        course.question, course.gate_due = next(self._numbers), None
+        asked = (gate, cluster, clock.now(), clock.monotonic())
+        self._executor.do(("canary_gate", task.key), _numbered, course.question, *asked)
+
+    def _told(self, task: Task, answer: Answer) -> None:
+        """Handles the answer of a gate."""
+        if answer.error is not None:
+            raise answer.error  # a bug: a gate that cannot be asked is an answer too
+        course, (question, told_by_gate) = self._courses.get(task.key), answer.value
+        if course is None or task.state not in FOLLOWED or course.judgement is None or question != course.question:
+            return
+        name, gate = course.gates[0]
+        verdict = course.judgement.take(told_by_gate, self._executor.clock.monotonic())
+        which = name if name == COMPARISON else f'gate "{name}"'
+        told = f"the {which} ({gate.provider.about()}) is closed: {verdict.said}"
+        if verdict.state is judgement.State.CLOSED:
+            task.message = f"canary: {canary.words(task.object)}; {told}"
+            if verdict.again is not None:
+                course.gate_due = self._timers.set(task, verdict.again)
+        elif verdict.state is judgement.State.FAILED:
+            self._failed(task, Outcome.FAILED, f"the canary failed: {told}")
+        else:
+            if verdict.state is judgement.State.PASSED:
+                passed = f"the {which} counts as open for {task.title}, because on_timeout is continue"
+                self.warnings.append(f"{passed}: {verdict.said}")
+            del course.gates[0]
+            self._next_gate(task, course)
+
+
+def _numbered(question: int, gate: Gate, *asked: t.Any) -> tuple[int, t.Any]:
+    """Runs in a worker: the answer of a gate, with the number of the question."""
+    return question, ask(gate, *asked)

@@ -1,0 +1,297 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The canary of a restart: what keeps the rollout from going on after the first pods, and what gives back the strategy.
+
+A Deployment gets a surge of the canary's pods and no unavailable pod, and is paused once those pods are there. A
+StatefulSet gets a partition. Only these fields change, and they are given back only while they still are what was set,
+and still belong to the manager that has set them: the same values may be somebody's own.
+"""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    field,
+    managers_of,
+    owned_fields,
+    share,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch, status_of
+
+ROLLING = "rollingUpdate"
+MANAGER = "restartx"
+DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
+NO_DAEMON_SETS = "a DaemonSet has no canary"
+
+
+@dataclass(frozen=True)
+class Canary:
+    """The canary of one workload: how many pods it takes, and the strategy from before the run.
+
+    `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
+    `managers` are the field managers that have sent it, or will.
+    """
+
+    pods: int
+    before: Object | None
+    partition: int | None = None
+    managers: tuple[str, ...] = (MANAGER,)
+
+    @classmethod
+    def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
+        """From a journal. Raises KeyError, TypeError or ValueError if that has no canary of this form."""
+        before, partition = found["before"], found.get("partition")
+        if not isinstance(before, (dict, type(None))):
+            raise TypeError(f"{before!r} is not a strategy")
+        managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
+        return cls(int(found["pods"]), before, None if partition is None else int(partition), managers)
+
+    @property
+    def record(self) -> Object:
+        """As a journal has it."""
+        partition = {} if self.partition is None else {"partition": self.partition}
+        managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
+        return {"pods": self.pods, "before": self.before, **partition, **managers}
+
+    @property
+    def rolling(self) -> Object | None:
+        """The part of the strategy from before that the canary changes."""
+        return (self.before or {}).get(ROLLING)
+
+    @property
+    def tight(self) -> Object:
+        """What it sets there. Without pods, there is nothing to hold."""
+        if not self.pods:
+            return {}
+        return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
+
+    @property
+    def differences(self) -> Object:
+        """What of that was not so before."""
+        return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
+
+
+NONE = Canary(0, None)
+
+
+def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canary:
+    """The canary of a workload that nothing holds yet. `pods` is a number, or a percentage of its pods, rounded up."""
+    kind = kinds.kind_of(workload)
+    wanted, before = kind.wanted(workload), copy.deepcopy(field(workload, f"spec.{kind.strategy}"))
+    if kind.pausable:
+        return Canary(_number(pods, wanted), before, managers=(field_manager,))
+    floor: int = field(before, f"{ROLLING}.partition", 0)
+    number = _number(pods, max(wanted - floor, 0))
+    return Canary(number, before, max(wanted - number, floor), (field_manager,))
+
+
+def _number(pods: int | str, wanted: int) -> int:
+    """At least one pod, and not all of them if there are several."""
+    return min(max(share(pods, wanted, up=True), 1), max(wanted - 1, 1), wanted)
+
+
+def whole(workload: Object, canary: Canary) -> bool:
+    """Whether the canary is all that is restarted."""
+    wanted = kinds.kind_of(workload).wanted(workload)
+    floor = (canary.rolling or {}).get("partition") or 0
+    return canary.pods >= wanted - floor
+
+
+def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> str | None:
+    """Why a workload cannot have this canary, as one sentence with what to do; None if it can."""
+    kind = kinds.kind_of(workload)
+    if kind.on_each_node:
+        return f"{kind.label(workload)}: {NO_DAEMON_SETS}; leave canary out for it, in an entry of its own"
+    if kind.strategy_of(workload).get("type") == "Recreate":
+        return (
+            f"{kind.label(workload)} has the strategy Recreate, so all its pods stop before a canary could start; "
+            "set it to RollingUpdate, or leave canary out for it"
+        )
+    owner = _owner(workload, kind.strategy, field_manager)
+    if owner:
+        return (
+            f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a canary sets; '
+            f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave canary out for it"
+        )
+    if not (tightened(workload, canary, run) or _given_back(workload, canary)):
+        return f"the strategy of {kind.label(workload)} was changed since its canary was planned; start again"
+    fresh = of(released(workload, canary, run), canary.pods)
+    if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
+        return None
+    again = (
+        f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
+    )
+    return (
+        f"{kind.label(workload)} was scaled to {kind.wanted(workload)} since its canary was planned, so other pods would "
+        f"be its canary; {again}"
+    )
+
+
+def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
+    """Another manager that owns by apply what a canary changes."""
+    for entry in managers_of(workload):
+        manager: str = entry.get("manager", "unknown")
+        if entry.get("operation") != "Apply" or manager == field_manager:
+            continue
+        if owned_fields(entry, "spec", "paused") is not None:
+            return manager
+        if owned_fields(entry, "spec", strategy, ROLLING) is not None:
+            return manager
+    return None
+
+
+def with_canary(restart: Patch, workload: Object, canary: Canary) -> Patch:
+    """The patch of a restart, which sets what holds its rollout as well. It starts a rollout that is held already."""
+    kind = kinds.kind_of(workload)
+    if not canary.pods:
+        return restart
+    spec: Object = {**restart.body["spec"], kind.strategy: {ROLLING: canary.tight}}
+    if kind.pausable and field(workload, "spec.paused"):
+        spec["paused"] = None
+    return Patch(restart.content, {**restart.body, "spec": spec})
+
+
+def pauses(workload: Object) -> bool:
+    """Whether the rollout of a workload must be paused to hold it after the canary."""
+    return kinds.kind_of(workload).pausable and not field(workload, "spec.paused")
+
+
+def tightened(workload: Object, canary: Canary, run: str) -> bool:
+    """Whether the strategy of a workload is what the canary of this run has set, and was not so before."""
+    now = _rolling(workload) or {}
+    return (
+        bool(canary.differences)
+        and all(now.get(name) == value for name, value in canary.tight.items())
+        and _set_by(workload, canary, run, [(_strategy(workload), ROLLING, name) for name in canary.differences])
+    )
+
+
+def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[str, ...]]) -> bool:
+    """Whether the canary of this run has set one of these fields of the spec: they belong to its manager. Another
+    manager that changes them owns them then. An object that does not tell may only carry the run."""
+    entries, carried = managers_of(workload), marks.run_of(workload)
+    if not entries:
+        return carried == run
+    own = [entry for entry in entries if entry.get("manager") in canary.managers]
+    if carried not in (None, run) and any(marks.RUN in marks.template_annotations_owned(entry) for entry in own):
+        return False  # restarted by that run, which none is while the canary of another run holds it
+    return any(owned_fields(entry, "spec", *path) is not None for entry in own for path in paths)
+
+
+def present(workload: Object, canary: Canary, run: str) -> bool:
+    """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
+    if not canary.pods:
+        return False
+    if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
+        return True
+    # Nothing shows whether a strategy that was the same before is given back: it is judged again.
+    return not canary.differences and _given_back(workload, canary) and marks.run_of(workload) == run
+
+
+def released(workload: Object, canary: Canary, run: str) -> Object:
+    """The workload as it is after what the canary of this run set is given back."""
+    kind, spec = kinds.kind_of(workload), dict(workload["spec"])
+    if _paused_by_run(workload, canary, run):
+        spec.pop("paused", None)
+    if tightened(workload, canary, run):
+        strategy = {name: value for name, value in kind.strategy_of(workload).items() if name != ROLLING}
+        rolling = {name: value for name, value in _rolling(workload).items() if name not in canary.tight}
+        rolling |= {name: value for name, value in (canary.rolling or {}).items() if name in canary.tight}
+        if canary.rolling is not None or rolling not in DEFAULTED:
+            strategy[ROLLING] = rolling
+        if strategy or canary.before is not None:
+            spec[kind.strategy] = strategy
+        else:
+            del spec[kind.strategy]
+    return {**workload, "spec": spec}
+
+
+def release(workload: Object, canary: Canary, run: str) -> Patch | None:
+    """The JSON patch that gives back the strategy of exactly the version that was read, and nothing else. None if there
+    is nothing to give back."""
+    changes = _changes(workload["spec"], released(workload, canary, run)["spec"])
+    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": workload["metadata"]["resourceVersion"]}
+    return Patch("json", [version, *changes]) if changes else None
+
+
+def with_release(undo: Patch, workload: Object, canary: Canary, run: str) -> Patch:
+    """The patch of an undo, which gives back the strategy as well."""
+    before, after = workload["spec"], released(workload, canary, run)["spec"]
+    if undo.content == "json":
+        return Patch("json", [*undo.body, *_changes(before, after)])
+    changed = {
+        name: {**after[name], "$patch": "replace"} if name in after else None
+        for name in before
+        if after.get(name) != before[name]
+    }
+    return Patch(undo.content, {**undo.body, "spec": {**undo.body.get("spec", {}), **changed}})
+
+
+def _changes(before: Object, after: Object) -> list[Object]:
+    """What makes the one spec the other, as operations of a JSON patch."""
+    gone = [{"op": "remove", "path": f"/spec/{name}"} for name in before if name not in after]
+    changed = [name for name in after if after[name] != before.get(name)]
+    return [*gone, *({"op": "replace", "path": f"/spec/{name}", "value": after[name]} for name in changed)]
+
+
+def arrived(workload: Object, canary: Canary, generation: int | None) -> status.Verdict:
+    """Whether the pods of the canary are there. They need not be ready yet."""
+    newest = max(generation or 0, field(workload, "metadata.generation", 0))
+    counts = status.counts(workload)
+    if status_of(workload, "observedGeneration") < newest or counts.updated < min(canary.pods, counts.wanted):
+        return status.Verdict(status.WAITING, f"canary: {words(workload)}")
+    return status.Verdict(status.DONE, f"canary: {words(workload)}")
+
+
+def words(workload: Object) -> str:
+    """How far the canary is: `1 of 3 pods new`."""
+    seen = status.pods(workload)
+    return f"{seen['new']} of {seen['total']} pods new"
+
+
+def how_held(workload: Object, canary: Canary, run: str) -> str:
+    """What still holds a workload, for messages; empty if nothing does."""
+    parts = ["paused"] if _paused_by_run(workload, canary, run) else []
+    if tightened(workload, canary, run):
+        parts += [f"{name} {value}" for name, value in canary.differences.items()]
+    return " and ".join(parts)
+
+
+def left(workload: Object, canary: Canary, run: str) -> str:
+    """What a step leaves behind of the canary if it is the last one, as a clause; empty if nothing."""
+    what = how_held(workload, canary, run)
+    if not what:
+        return ""
+    held = f"it stays held after its canary ({what})"
+    if pauses(workload):
+        held = f"its rollout goes on, because it is not paused, with what its canary has set ({what})"
+    return f"{held}; to find and give back what is left: {LEFTOVERS}"
+
+
+def _strategy(workload: Object) -> str:
+    return kinds.kind_of(workload).strategy
+
+
+def _rolling(workload: Object) -> t.Any:
+    return kinds.kind_of(workload).strategy_of(workload).get(ROLLING)
+
+
+def _given_back(workload: Object, canary: Canary) -> bool:
+    """Whether the strategy is what it was before, in all that the canary sets."""
+    before, now = canary.rolling or {}, _rolling(workload) or {}
+    return all(now.get(name) == before.get(name) for name in canary.tight)
+
+
+def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
+    """Whether the run has paused the workload. After its strategy was given back, somebody else has."""
+    if not (canary.pods and field(workload, "spec.paused") and _set_by(workload, canary, run, [("paused",)])):
+        return False
+    if not canary.differences:
+        return True
+    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not _given_back(workload, canary))

@@ -1,0 +1,118 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The PodDisruptionBudgets of what is restarted: read before anything is touched, and honoured or reported."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import (
+    BudgetHold,
+    look,
+    may_stop_pods,
+)
+from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, Follow
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, REPORT, Cover
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
+from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
+
+SHOWN = 5  # workloads in a warning
+
+
+@dataclass
+class Known:
+    """What was read before the run: by namespace, the budgets that are about restarts. `honouring` are the entries that
+    honour them."""
+
+    honouring: frozenset[str]
+    covers: dict[str, list[Cover]] = field(default_factory=dict)
+    at: float = 0.0
+    unread: list[str] = field(default_factory=list)  # namespaces whose budgets may not be read
+
+    def of(self, workload: dict) -> t.Iterator[Cover]:
+        """The budgets that may select pods of a workload."""
+        for cover in self.covers.get(workload["metadata"]["namespace"], ()):
+            if budgets.may_select(cover.budget, workload):
+                yield cover
+
+
+def read(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> Known:
+    """Reads the budgets of the namespaces in which a restart may stop pods. Raises RolloutError without permission."""
+    known = Known(frozenset(entry.id for entry in entries if entry.budgets == HONOUR))
+    _read(call, known, [task for task in tasks if may_stop_pods(task) or _may_be_tried_again(task)], tasks)
+    return known
+
+
+def _may_be_tried_again(task: Task) -> bool:
+    """Whether a workload of an earlier start of the run may be restarted once more."""
+    return isinstance(task.step.judge(task.object), Follow) and status.judge(task.object).state != status.DONE
+
+
+def _read(call: Call, known: Known, stopping: t.Sequence[Task], tasks: t.Sequence[Task]) -> None:
+    namespaces = list(dict.fromkeys(task.key[1] for task in stopping))
+    honoured = {task.key[1] for task in stopping if task.group in known.honouring}
+    workloads = [task.step.released(task.object) for task in tasks]
+
+    def one(namespace: str) -> list[Cover] | None:
+        try:
+            return look(call.cluster, namespace, workloads, call.deadline)
+        except Forbidden as error:
+            if namespace not in honoured:
+                return None
+            raise RolloutError(f"{error}; {without_permission(call.cluster.context)}") from error
+
+    for namespace, covers in zip(namespaces, together(one, namespaces) if namespaces else ()):
+        if covers is None and namespace not in known.unread:
+            known.unread.append(namespace)
+        elif covers is not None:
+            known.covers[namespace] = covers
+    known.at = call.clock.monotonic()
+
+
+def without_permission(context: str | None) -> str:
+    """What to do if budgets may not be read."""
+    where = f" --context {context}" if context else ""
+    return (
+        "nothing was touched: an administrator can grant it with kubectl"
+        f"{where} apply -f rbac/budgets.yml, or set budgets: {REPORT}"
+    )
+
+
+def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[BudgetHold]:
+    """Refuses what would undercut a budget in any case, and warns of what is only reported. Returns what keeps restarts
+    from starting while there is no room. A dry run waits for nothing."""
+    reported = []
+    # What a canary holds was read with the strategy that is set for the hold.
+    held = [task for task in tasks if may_stop_pods(task) and task.step.released(task.object) != task.object]
+    _read(call, known, held, tasks)
+    for task in filter(may_stop_pods, tasks):
+        honoured = task.group in known.honouring
+        workload = task.step.released(task.object)
+        for cover in known.of(workload):
+            refusal = cover.refusal(workload)
+            if honoured and refusal:
+                task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refusal))
+                break
+            told = None if honoured else refusal or cover.closed(workload)
+            if told:
+                reported.append(f"{task.title}: {told.partition('; ')[0]}")
+                break
+    if reported:
+        would = "would be " if call.check_mode else ""
+        call.warnings.append(f"{would}restarted although budgets leave no room: {some(reported, SHOWN)}")
+    if known.unread:
+        call.warnings.append(
+            f"whether restarts undercut a PodDisruptionBudget is not known in namespace {some(known.unread, SHOWN)}, because "
+            "budgets may not be read there; rbac/budgets.yml grants it"
+        )
+    if call.check_mode or not known.honouring:
+        return []
+    return [BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)]
