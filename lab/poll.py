@@ -13,7 +13,7 @@ from lab.errors import LabError
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout: float = 60.0, interval: float = 0.05) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout: float = 120.0, interval: float = 0.05) -> T:
     """Call `condition` until it returns something true, and return that.
 
     After `timeout` seconds raises LabError, which says it waited for `what`.

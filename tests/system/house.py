@@ -104,7 +104,7 @@ class Namespace:
 
     def rolled_out(self, *names):
         """Wait until these workloads are rolled out."""
-        self.kubectl("rollout", "status", *names, "--timeout=90s")
+        self.kubectl("rollout", "status", *names, "--timeout=240s")
 
     def at_rest(self, *names):
         """Wait until these are rolled out, and until no pod of theirs is on its way out, which statuses count too."""
@@ -139,7 +139,7 @@ class Namespace:
             stateful_set = self.get("StatefulSet", name)
             return any(is_stuck(stateful_set, pod) for pod in self.list("pods"))
 
-        wait_until(found, f"the last pod of {name} to be stuck", timeout=60)
+        wait_until(found, f"the last pod of {name} to be stuck")
 
     def get(self, kind, name):
         """One object, as the API has it. Asked by the lab itself, which is quicker than kubectl and never counted."""

@@ -26,7 +26,7 @@ def fleet(shared_namespace):
     ]
     shared_namespace.create(*deployments, ready=False)
     shared_namespace.kubectl("wait", "deployment", "--all", "--for=condition=Available", "--timeout=180s")
-    shared_namespace.kubectl("rollout", "status", "deployment", "--timeout=60s", "-l", "fleet=yes")
+    shared_namespace.kubectl("rollout", "status", "deployment", "--timeout=180s", "-l", "fleet=yes")
     return shared_namespace
 
 

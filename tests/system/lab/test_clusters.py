@@ -81,7 +81,7 @@ def test_nodes_are_spread_over_zones_and_numbered_on(full):
 
 def test_pods_are_scheduled_and_roll_out(full):
     full.apply(DEPLOYMENT)
-    told = full.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    told = full.kubectl("rollout", "status", "deployment/web", "--timeout=180s")
     assert told.stdout.endswith('deployment "web" successfully rolled out\n')
 
 

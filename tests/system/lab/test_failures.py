@@ -35,7 +35,7 @@ def cluster(full):
     full.kubectl("create", "namespace", NAMESPACE)
     labelled = (DEPLOYMENT.format(name=name, label=f", lab.restartx.io/failure: {name}") for name in FAILURES)
     full.apply("---".join([*labelled, DEPLOYMENT.format(name="cart", label="")]))
-    full.kubectl("rollout", "status", "deployment/cart", "-n", NAMESPACE, "--timeout=60s")
+    full.kubectl("rollout", "status", "deployment/cart", "-n", NAMESPACE, "--timeout=180s")
     return full
 
 
@@ -126,7 +126,7 @@ def test_a_pod_that_never_ends_is_ready_and_stays_when_it_is_deleted(cluster):
     cluster.kubectl("delete", "pod", pod.name, "-n", NAMESPACE, "--grace-period=1", "--wait=false")
     other = seen(cluster, "never-ends", lambda one: one.name != pod.name and one.ready.get("status") == "True")
     cluster.kubectl("label", "pod", other.name, "-n", NAMESPACE, "lab.restartx.io/failure=", "--overwrite")
-    cluster.kubectl("delete", "pod", other.name, "-n", NAMESPACE, "--grace-period=1", "--timeout=30s")
+    cluster.kubectl("delete", "pod", other.name, "-n", NAMESPACE, "--grace-period=1", "--timeout=180s")
     assert pod.name in {one.name for one in pods(cluster, "never-ends")}
 
 
@@ -136,17 +136,17 @@ def test_a_pod_by_hand_keeps_the_status_that_it_has(cluster):
     assert pod.phase == "Pending" and not pod.proxy and not pod.ready
     status = '{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}'
     cluster.kubectl("patch", "pod", pod.name, "-n", NAMESPACE, "--subresource=status", "--patch", status)
-    cluster.kubectl("rollout", "status", "deployment/by-hand", "-n", NAMESPACE, "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/by-hand", "-n", NAMESPACE, "--timeout=180s")
 
 
 def test_a_lost_node_keeps_its_conditions(cluster):
     (name,) = cluster.add_nodes(1, ["a"])
-    cluster.kubectl("wait", f"node/{name}", "--for=condition=Ready", "--timeout=60s")
+    cluster.kubectl("wait", f"node/{name}", "--for=condition=Ready", "--timeout=180s")
     cluster.kubectl("label", "node", name, "lab.restartx.io/failure=lost")
     lost = '{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}'
     cluster.kubectl("patch", "node", name, "--subresource=status", "--patch", lost)
     (other,) = cluster.add_nodes(1, ["a"])
-    cluster.kubectl("wait", f"node/{other}", "--for=condition=Ready", "--timeout=60s")
+    cluster.kubectl("wait", f"node/{other}", "--for=condition=Ready", "--timeout=180s")
     ready = '{.status.conditions[?(@.type=="Ready")].status}'
     assert cluster.kubectl("get", "node", name, "-o", f"jsonpath={ready}").stdout == "False"
     cluster.kubectl("delete", "node", name, other)
@@ -160,7 +160,7 @@ def test_only_new_pods_fail_and_only_until_healed(cluster):
     assert {pod.uid for pod in pods(cluster, "cart") if pod.ready["status"] == "True"} == old
     cluster.heal({"app": "cart"})
     cluster.kubectl("delete", "pod", "-n", NAMESPACE, "-l", "lab.restartx.io/failure=crash-loop,app=cart")
-    cluster.kubectl("rollout", "status", "deployment/cart", "-n", NAMESPACE, "--timeout=60s")
+    cluster.kubectl("rollout", "status", "deployment/cart", "-n", NAMESPACE, "--timeout=180s")
 
 
 def test_a_failure_stays_in_its_namespace(cluster):

@@ -16,7 +16,7 @@ CAREFUL = {
 CARELESS = {"args": ["serve", "-listen-after", "1s", "-work", "20ms"]}
 
 # Bounds of the load: seconds, requests, connections, and the pause of each connection between two requests.
-LONGEST, MOST, CONNECTIONS, PAUSE = 100, 60000, 6, "10ms"
+LONGEST, MOST, CONNECTIONS, PAUSE = 300, 180000, 6, "10ms"
 
 
 def workload(kind, name, replicas=1, strategy=None, **container):
@@ -64,12 +64,12 @@ class Load:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name}}
         pod["spec"] = {"restartPolicy": "Never", "containers": [container]}
         namespace.kubectl("create", "-f", "-", input=json.dumps(pod))
-        namespace.kubectl("wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=30s")
+        namespace.kubectl("wait", f"pod/{self.name}", "--for=condition=Ready", "--timeout=180s")
 
     def figures(self):
         """Stop it; what it counted: requests, failed, errors by kind, and requests by the pod that answered."""
         where = ("--namespace", self.namespace.name, self.name)
         self.namespace.cluster.kubectl("exec", *where, "--", "/shop", "stop")
         ended = "--for=jsonpath={.status.phase}=Succeeded"
-        self.namespace.kubectl("wait", f"pod/{self.name}", ended, "--timeout=30s")
+        self.namespace.kubectl("wait", f"pod/{self.name}", ended, "--timeout=180s")
         return json.loads(self.namespace.kubectl("logs", self.name).stdout)

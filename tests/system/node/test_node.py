@@ -38,16 +38,16 @@ from lab import Lab
 print("up", flush=True)
 cluster.start_node()
 cluster.apply('''{POD}''')
-cluster.kubectl("wait", "pod/shop", "--for=condition=Ready", "--timeout=60s")
+cluster.kubectl("wait", "pod/shop", "--for=condition=Ready", "--timeout=180s")
 print("runs", flush=True)
 time.sleep(600)
 """
 
 
 def run_pod(cluster):
-    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    cluster.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=180s")
     cluster.apply(POD)
-    cluster.kubectl("wait", "pod/shop", "--for=condition=Ready", "--timeout=60s")
+    cluster.kubectl("wait", "pod/shop", "--for=condition=Ready", "--timeout=180s")
 
 
 def in_containers():
@@ -101,7 +101,7 @@ def test_a_pod_runs_and_answers_the_api_server(cluster):
     assert cluster.kubectl("get", "pod", "shop", "-o", "jsonpath={.spec.nodeName}").stdout == "real"
     assert "listening on :8080" in cluster.kubectl("logs", "shop").stdout
     assert cluster.kubectl("exec", "shop", "--", "/shop", "help", check=False).stderr.startswith("usage: shop serve")
-    cluster.kubectl("delete", "pod", "shop", "--timeout=30s")
+    cluster.kubectl("delete", "pod", "shop", "--timeout=180s")
 
 
 def test_kwok_leaves_a_real_node_alone(cluster):
@@ -169,7 +169,7 @@ def test_containers_outlive_their_containerd(cluster):
     wait_until(
         lambda: cluster.kubectl("exec", "shop", "--", "/shop", check=False).returncode == 2, "the pod to be found"
     )
-    cluster.kubectl("delete", "pod", "shop", "--timeout=30s")
+    cluster.kubectl("delete", "pod", "shop", "--timeout=180s")
 
 
 def test_what_is_missing_is_said(monkeypatch):

@@ -16,7 +16,7 @@ NAMES = ["carts", "prices", "sessions"]
 
 
 def restarted(namespace, names):
-    result = namespace.run("restart", kind=KINDS, name=names, timeout="60s")
+    result = namespace.run("restart", kind=KINDS, name=names, timeout="180s")
     assert outcomes(result) == dict.fromkeys(names, "restarted"), result
     return result
 
@@ -37,7 +37,7 @@ def test_applications_that_drain_lose_no_request(namespace, record_property):
     loads = {name: Load(namespace, name) for name in NAMES}
 
     first = restarted(namespace, NAMES)
-    undone = namespace.run("undo", kind=KINDS, name=NAMES, timeout="60s")
+    undone = namespace.run("undo", kind=KINDS, name=NAMES, timeout="180s")
     assert set(outcomes(undone).values()) == {"undone"}, undone
     again = restarted(namespace, NAMES)
     assert first["run_id"] != again["run_id"]
