@@ -34,7 +34,9 @@ def everything(cluster, operator, make_namespace):
     own = Namespace(cluster, operator, make_namespace("broken"))
     own.create(*map(made, ROWS.values()), ready=False)
     # A restart of what the kubelet has not begun to start yet would say only that.
-    wait_until(lambda: _codes(own.run("status", kind=KINDS)) == CODES, "everything to be broken", timeout=300, interval=2)
+    wait_until(
+        lambda: _codes(own.run("status", kind=KINDS)) == CODES, "everything to be broken", timeout=300, interval=2
+    )
     yield own, own.run("restart", kind=KINDS, timeout="60s", on_failure="continue")
     cluster.kubectl("delete", "namespace", own.name, "--timeout=300s")  # the node's next tests begin without its pods
 
