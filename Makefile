@@ -55,7 +55,7 @@ site: $(READY) ## the documentation as a site, with every link checked: build/si
 integration: $(READY) ## integration targets, on a lab of their own
 	$(BIN)/python -m tools.integration
 system: $(READY) ## system tests, on labs of their own
-	$(BIN)/pytest --numprocesses 2 tests/system
+	$(BIN)/pytest --numprocesses 2 --durations 25 --durations-min 20 tests/system
 matrix: $(READY) ## the first steps with each version of ansible-core and Python that is found
 	$(BIN)/pytest --numprocesses 2 tests/system/test_matrix.py -m "matrix or not matrix"
 soak: $(READY) ## kills and faults at random moments of restarts, for an hour
