@@ -18,6 +18,10 @@ options:
     description: The registered result of M(restartx.core.k8s_rollout_leftovers) by inventory host.
     type: dict
     required: true
+  between_waves:
+    description: Whether something must be good before the next wave begins (C(restartx_bake), C(restartx_gates)).
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -41,12 +45,12 @@ _value:
 import typing as t
 
 
-def other_runs(*args: t.Any) -> dict[str, t.Any]:
+def other_runs(*args: t.Any, **options: t.Any) -> dict[str, t.Any]:
     """See module_utils/fleet/leftovers.py."""
     # Late: each worker of Ansible loads all filters of the collection when it needs one.
     from ansible_collections.restartx.core.plugins.module_utils.fleet import leftovers
 
-    return leftovers.other_runs(*args)
+    return leftovers.other_runs(*args, **options)
 
 
 class FilterModule:

@@ -107,6 +107,12 @@ options:
         description: Whether the undo of the run has begun on another cluster. It is then undone here too, and not continued.
         type: bool
         default: false
+      between_waves:
+        description:
+          - Whether something must be good after the wave before, such as C(restartx_gates). Only a start of the run asks that, so
+            O(repair=true) does not begin the run here.
+        type: bool
+        default: false
       ticket:
         description: Ticket of the run.
         type: str
@@ -244,6 +250,7 @@ OTHER_RUN = {
     "plan": {"type": "str", "required": True},
     "run": {"type": "str", "required": True},
     "undoing": {"type": "bool", "default": False},
+    "between_waves": {"type": "bool", "default": False},
     "ticket": {"type": "str"},
     "period": {"type": "str"},
     "clusters": {"type": "list", "elements": "str"},

@@ -39,11 +39,12 @@ class LeftoversRequest:
     check_mode: bool = False
 
 
-def other_runs(answers: Answers) -> dict[str, list[dict]]:
+def other_runs(answers: Answers, between_waves: bool = False) -> dict[str, list[dict]]:
     """The runs that one cluster knows of and that concern others, by host, as the option of this name takes them.
 
     A run that is not over has yet to begin on a cluster without a journal of it. A run whose undo has begun on one cluster is
-    undone on the others too. A run that is at work anywhere is left out, because it goes on by itself.
+    undone on the others too. A run that is at work anywhere is left out, because it goes on by itself. `between_waves` tells
+    whether something must be good before the next wave begins (restartx_bake, restartx_gates).
     """
     held = by_run(answers)
     at_work = {lock["plan"] for answer in answers.values() for lock in answer.get("at_work") or []}
@@ -63,7 +64,7 @@ def other_runs(answers: Answers) -> dict[str, list[dict]]:
                 if host in journals and _was_not_undone(journals[host], undone_at):
                     found.setdefault(host, []).append({"plan": plan, "run": run, "undoing": True})
             elif not over and host not in journals and _is_for(host, journals, answer, plan):
-                found.setdefault(host, []).append(_to_begin(journals))
+                found.setdefault(host, []).append(_to_begin(journals, between_waves))
     return found
 
 
@@ -147,11 +148,13 @@ def _was_not_undone(known: t.Mapping, undone_at: str) -> bool:
     return known["state"] not in (UNDOING, UNDONE) and known["updated_at"] <= undone_at
 
 
-def _to_begin(journals: t.Mapping[str, t.Mapping]) -> dict:
+def _to_begin(journals: t.Mapping[str, t.Mapping], between_waves: bool) -> dict:
     newest = max(journals.values(), key=lambda one: one["updated_at"])
     known = {"plan": newest["plan"], "run": newest["run"], "clusters": newest["clusters"]}
     more = {name: newest[name] for name in ("ticket", "period", "document") if newest.get(name)}
-    return known | more
+    # A gate that has not opened may be one between the waves of a start that got these from its command line.
+    waits = between_waves or any(one.get("waits_for") for one in journals.values())
+    return known | more | ({"between_waves": True} if waits else {})
 
 
 def _finished(answers: Answers) -> list[dict]:

@@ -154,16 +154,18 @@ def of_holder(holder: Holder, place: Place) -> Leftover:
     )
 
 
-def not_begun(plan: str, run: str, place: Place, readable: bool = True) -> Leftover:
-    """A run of other clusters that is also for this one, and has not begun here."""
+def not_begun(plan: str, run: str, place: Place, readable: bool = True, between_waves: bool = False) -> Leftover:
+    """A run of other clusters that is also for this one, and has not begun here. Only a start of the run asks what must be
+    good `between_waves`, so a repair does not begin such a run."""
+    waits = "; a repair does not begin it, because only a start of the run asks what must be good after the wave before"
     return Leftover(
         UNFINISHED,
         plan,
         run,
         f"run {run}",
-        f'run {run} of plan "{plan}" has not begun on this cluster',
+        f'run {run} of plan "{plan}" has not begun on this cluster{waits if between_waves else ""}',
         place.playbook("restart_prod", restartx_run=run),
-        repairable=readable,
+        repairable=readable and not between_waves,
     )
 
 

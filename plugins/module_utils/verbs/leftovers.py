@@ -96,7 +96,9 @@ def _search(call: Call, plan: str | None, others: t.Sequence[t.Mapping]) -> Foun
     for other in others:
         key = (other["plan"], other["run"])
         if key not in known and not other.get("undoing") and other["plan"] not in at_work:
-            found.append(leftovers.not_begun(*key, place, bool(other.get("document"))))
+            found.append(
+                leftovers.not_begun(*key, place, bool(other.get("document")), bool(other.get("between_waves")))
+            )
     run, codes = params["run_id"], params["codes"]
     chosen = [one for one in found if run in (None, one.run) and one.code in (codes or leftovers.CODES)]
     return Found(chosen, runs, judged, objects, list(at_work.values()), unread)
@@ -173,7 +175,8 @@ def _told(one: Leftover, is_repaired: bool) -> dict:
 def _run(run: Run) -> dict:
     """A run for the other clusters. Only one that is not over may have to begin there, so only that needs its plan."""
     known = journal.header(run.journal)
-    return {**known, "document": None if known["over"] else leftovers.document_of(run.journal)}
+    document = None if known["over"] else leftovers.document_of(run.journal)
+    return {**known, "waits_for": run.journal["waits_for"], "document": document}
 
 
 def _dead(found: Found) -> dict[str, str]:

@@ -67,6 +67,14 @@ def test_a_cluster_is_told_of_runs_to_begin_and_of_undos_to_finish(eu, us, expec
     assert leftovers.other_runs({"eu": answer(*eu), "us": answer(*us)}) == expected
 
 
+@pytest.mark.parametrize("begun", [run("finished"), run("running")])
+def test_a_repair_begins_no_run_on_a_further_cluster_if_something_must_be_good_between_waves(begun):
+    answers = {"eu": answer(begun), "us": answer()}
+    assert leftovers.other_runs(answers, between_waves=True) == {"us": [{**TO_BEGIN, "between_waves": True}]}
+    closed = {"eu": answer({**begun, "waits_for": {"errors": "0.9 is above 0.5"}}), "us": answer()}
+    assert leftovers.other_runs(closed) == {"us": [{**TO_BEGIN, "between_waves": True}]}
+
+
 def test_a_run_that_is_at_work_anywhere_goes_on_by_itself():
     at_work = [{"plan": "ca", "run": "r1"}]
     assert leftovers.other_runs({"eu": answer(run("running"), at_work=at_work), "us": answer()}) == {}

@@ -215,6 +215,23 @@ def test_a_run_of_other_clusters_that_has_not_begun_here_is_begun_with_its_plan(
     assert (held(cluster)["ticket"], held(cluster)["clusters"]) == ("CHG1", ["eu", "us"])
 
 
+def test_a_run_that_waits_between_waves_is_named_and_not_begun_here():
+    cluster = FakeCluster([deployment(name) for name in NAMES])
+    other = {
+        "plan": "ca",
+        "run": "r1",
+        "ticket": "CHG1",
+        "clusters": ["eu", "us"],
+        "document": PLAN,
+        "between_waves": True,
+    }
+    result = find(cluster, other_runs=[other], repair=True)
+    assert told(result) == [("unfinished", "run r1", False)]
+    assert "only a start of the run asks what must be good after the wave before" in result["leftovers"][0]["sentence"]
+    assert "restart_prod" in result["leftovers"][0]["command"]
+    assert (carried(cluster), cluster.patches) == ([None] * 3, [])
+
+
 def test_only_the_newest_run_of_a_plan_is_continued():
     # The second run has another selection, so that the first one still has left web.
     cluster = carried_out(breaks={"cart"})
