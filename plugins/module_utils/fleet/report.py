@@ -149,7 +149,8 @@ def summary(
     halted = _halted(run, results, after_wave or {})
     undo = any(result.get("undo_scope") == RUN for result in results.values())
     outcomes = {host: outcome(result, check_mode) for host, result in results.items()}
-    told = {host: _told(host, run, outcomes, halted) for host in run["clusters"]}
+    waits = [host for host, seen in (after_wave or {}).items() if seen == WAITS and host in results]
+    told = {host: _told(host, run, outcomes, halted, bool(waits)) for host in run["clusters"]}
     told |= {host: _with_undo(told[host], result) for host, result in (undone or {}).items() if host in told}
     good = all(cluster.state == "done" for cluster in told.values())
     state = "finished" if good else "stopped"
@@ -169,7 +170,11 @@ def summary(
     return {
         "good": good,
         "lines": lines,
-        "failed": {host: cluster.words for host, cluster in begun.items() if cluster.state != "done"},
+        "failed": {
+            host: "; ".join([cluster.words, *(cluster.lines[:1] if host in waits else ())])
+            for host, cluster in begun.items()
+            if cluster.state != "done"
+        },
         "undo": undo,
         "halted": halted,
         "data": {"run_id": run["run_id"], "plan": run["plan"], "state": state, "clusters": clusters},
@@ -236,7 +241,7 @@ def _untried(results: t.Mapping[str, t.Mapping]) -> bool:
     return any(not result.get("results") and (result.get("msg") or result.get("failed")) for result in results.values())
 
 
-def _told(host: str, run: t.Mapping, outcomes: t.Mapping[str, t.Mapping], halted: bool) -> ClusterReport:
+def _told(host: str, run: t.Mapping, outcomes: t.Mapping[str, t.Mapping], halted: bool, waits: bool) -> ClusterReport:
     excluded = run["excluded"].get(host)
     if run.get("complete"):
         # A cluster that does not answer now does not make a finished run unfinished.
@@ -248,7 +253,7 @@ def _told(host: str, run: t.Mapping, outcomes: t.Mapping[str, t.Mapping], halted
         seen = outcomes[host]
         return ClusterReport(seen["state"], seen["text"], seen["lines"])
     bad = [*run["excluded"], *(other for other, seen in outcomes.items() if seen["state"] != "done")]
-    if halted and len(bad) <= run["max_failed"]:
+    if halted and (waits or len(bad) <= run["max_failed"]):
         return ClusterReport("not started", f"not started, because {NOT_GOOD}")
     why = f", because of {some(bad)} (restartx_max_failed_clusters is {run['max_failed']})" if bad else ""
     return ClusterReport("not started", f"not started{why}")

@@ -183,6 +183,14 @@ def test_no_wave_begins_before_all_is_good_after_the_one_before(a, b, halted):
     assert (f"c: not started, because {why}" in seen["lines"]) is halted
 
 
+def test_a_closed_gate_is_what_keeps_the_next_wave_from_starting_however_many_clusters_may_fail():
+    run = {**WAVES, "serial": [1, 2], "max_failed": 0}
+    told = 'the gate "errors" after the wave is closed: 0.9 is above 0.5'
+    seen = summary(run, {"a": {**done(), "msg": told}}, after_wave={"a": "waits", "b": "", "c": ""})
+    assert not any("restartx_max_failed_clusters" in line for line in seen["lines"])
+    assert told in seen["failed"]["a"]
+
+
 def test_what_has_not_begun_and_the_last_wave_halt_nothing():
     nothing = {"a": "", "b": "", "c": ""}
     assert not summary(WAVES, {}, after_wave=nothing)["halted"]
