@@ -23,6 +23,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.values impo
 
 HEADING = ("CLUSTER", "LEFT", "PLAN", "RUN", "OBJECT", "COMMAND")
 NOTHING = "nothing was left by any run"
+NOTHING_READ = "nothing was found that a run has left, but not everything could be read"
 SHOWN = 20  # sentences below the table
 
 Answers = t.Mapping[str, t.Mapping]  # results of k8s_rollout_leftovers by inventory host
@@ -91,7 +92,7 @@ def _prepare(answers: Answers, hosts: t.Sequence[str], waves: t.Mapping[str, t.A
     fit = [host for host in hosts if host not in _unreached(answers, hosts)]
     ordered, serial = batches(fit or hosts, waves)
     backwards, sizes = batches(fit or hosts, waves, last_first=True)
-    lines = _table(left) + _notes(answers, unread)
+    lines = (_table(left) or [NOTHING_READ if unread else NOTHING]) + _notes(answers, unread)
     doing = repair and not request.check_mode
     if repair and any(left.values()):
         lines.append(
@@ -118,7 +119,7 @@ def summary(found: t.Mapping, answers: Answers, hosts: t.Sequence[str], failures
     """
     unread = _unread(answers, hosts)
     left = {host: _left(answers, host, found["run"]) for host in hosts if host in answers}
-    lines = _table(left) if any(left.values()) else ["everything was repaired" if not unread else NOTHING]
+    lines = _table(left) if any(left.values()) else ["everything was repaired" if not unread else NOTHING_READ]
     lines += _notes(answers, unread)
     lines += grouped({host: said(result, "it could not be reached") for host, result in failures.items()})
     failed = {host: said(result, "it could not be reached") for host, result in failures.items() if left.get(host)}
@@ -208,7 +209,7 @@ def _table(left: t.Mapping[str, t.Sequence[t.Mapping]]) -> list[str]:
         for one in its
     ]
     if not rows:
-        return [NOTHING]
+        return []
     sentences = [f"{host}: {one['sentence']}" for host, its in left.items() for one in its]
     more = [f"and {len(sentences) - SHOWN} more"] if len(sentences) > SHOWN else []
     return [*columns.lines(HEADING, rows), *sentences[:SHOWN], *more]

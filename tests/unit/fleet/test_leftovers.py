@@ -111,6 +111,7 @@ def test_a_cluster_that_could_not_be_read_fails_and_is_named():
         found = prepared(answer(), us)
         assert found["failed"] == {"us": why}
         assert f"could not be read: us: {why}" in found["lines"]
+        assert found["lines"][0] == "nothing was found that a run has left, but not everything could be read"
 
 
 def test_a_repair_goes_by_the_waves_and_an_undo_the_other_way_round():
