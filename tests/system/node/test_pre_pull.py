@@ -25,11 +25,14 @@ _LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 
 def parts():
-    """The parts of the sample application's image, as a registry has them: the manifest, and what it refers to."""
+    """The parts of an image like that of the sample application, as a registry has them: the manifest, and what it refers
+    to."""
     with tarfile.open(image.build()) as archive:
         listed = json.loads(archive.extractfile("manifest.json").read())
         (entry,) = [one for one in listed if one["RepoTags"] == [image.SHOP]]
         config, layer = (archive.extractfile(name).read() for name in (entry["Config"], *entry["Layers"]))
+    # An image of its own: of one that was pulled, a kubelet no longer takes another name for one that nobody may pull.
+    config = json.dumps({**json.loads(config), "author": HOST}).encode()
 
     def described(kind, content):
         return {"mediaType": kind, "digest": digest(content), "size": len(content)}
