@@ -66,6 +66,17 @@ class Trial:
     compare: Gate | None = None
 
 
+@dataclass(frozen=True)
+class PodByPod:
+    """How the pods of a workload are replaced one by one: in which order, and before each of them the new ones must have been
+    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone."""
+
+    order: str
+    settle: float = 0.0
+    gates: tuple[tuple[str, Gate], ...] = ()  # by name
+    run: str | None = None
+
+
 class Step(t.Protocol):
     """One thing that is done to a workload.
 
@@ -109,6 +120,14 @@ class Step(t.Protocol):
         """The progress of the workload's rollout. `generation` is the one after the change, and `found` is the workload
         before it. Both are None if nothing was changed."""
         return follow(workload, generation, before=found)
+
+    def pod_by_pod(self, workload: dict) -> PodByPod | None:
+        """How pods are replaced after the change, if no controller does that."""
+        return None
+
+    def unreplaced(self, workload: dict) -> str:
+        """What is still to be done if the rollout is not waited for, as a sentence; empty if the controller does it."""
+        return ""
 
     def gives_back(self) -> Step | None:
         """The step that gives back what this one holds, after somebody else has changed the template."""

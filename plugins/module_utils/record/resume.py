@@ -12,7 +12,12 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    marks,
+    pod_order,
+    restart,
+    status,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
 
@@ -84,4 +89,4 @@ def decide(
 
 def _state(workload: dict) -> str:
     """How far the rollout of a workload is that carries the run: what is older than its restart tells nothing of it."""
-    return status.judge(workload, since=marks.written_at(workload)).state
+    return pod_order.judge(workload, since=marks.written_at(workload)).state

@@ -23,6 +23,7 @@ HOMES = {
     "asked": "an option of gates of an entry or of the defaults",
     "canary": "an option of canary",
     "compare": "an option of compare of a canary",
+    "between_pods": "an option of between_pods",
     "gate": "an option of a gate",
     "object": "an option of the object of a gate",
 }

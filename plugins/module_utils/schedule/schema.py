@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule import canary, gating, selecting
+from ansible_collections.restartx.core.plugins.module_utils.schedule import between_pods, canary, gating, selecting
 
 ROOT = "restart_plan"
 SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
@@ -180,6 +180,11 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
             "of": "canary",
             "about": "The first pods of each workload are held and judged before the others; see [canary.md](canary.md).",
         },
+        "between_pods": {
+            "type": "mapping",
+            "of": "between_pods",
+            "about": "Pods are evicted one by one, for the update strategy OnDelete; see [between-pods.md](between-pods.md).",
+        },
     },
     "only": {
         "started_before": {
@@ -208,6 +213,7 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     },
     "canary": canary.ROWS,
     "compare": canary.COMPARE_ROWS,
+    "between_pods": between_pods.ROWS,
     "gate": gating.ROWS,
     "object": gating.OBJECT_ROWS,
     "accept": {

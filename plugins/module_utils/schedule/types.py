@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.schedule import (
     canary,
     days,
@@ -79,6 +79,11 @@ TYPES = {
     ),
     "budgets": Type(
         values.choice(*budgets.MODES), ", ".join(f"`{word}`" for word in budgets.MODES), {"enum": list(budgets.MODES)}
+    ),
+    "pod_order": Type(
+        values.choice(*pod_order.ORDERS),
+        ", ".join(f"`{word}`" for word in pod_order.ORDERS),
+        {"enum": list(pod_order.ORDERS)},
     ),
     "days": Type(values.many(days.day), "one or a list of `mon` to `sun`", _one_or_list(_TEXT)),
     "hours": Type(values.many(days.hours), 'one or a list, as `"22:00-01:00"`', _one_or_list(_TEXT)),

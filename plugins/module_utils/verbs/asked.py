@@ -17,7 +17,12 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import
     reacting,
 )
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
-from ansible_collections.restartx.core.plugins.module_utils.verbs import canary, gating, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    between_pods,
+    canary,
+    gating,
+    pipeline,
+)
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 NO_WAVE = gating.AfterWave()
@@ -55,6 +60,7 @@ def asked_of(call: Call) -> Asked:
     if asked.undo_scope != WORKLOAD and not asked.undo:
         raise RolloutError(f"undo_scope: {NO_UNDO}")
     canary.check(call, asked.plan)
+    between_pods.check(call, asked.entries)
     return asked
 
 

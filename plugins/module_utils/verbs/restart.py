@@ -31,6 +31,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import
 )
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    between_pods,
     budgets,
     canary,
     earlier,
@@ -85,11 +86,13 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         step = steps.RestartStep(stamp, call.mode, call.clock.now, params["allow_owned"])
         tasks = pipeline.tasks_of(found, asked.entries, step)
         known_budgets = budgets.read(call, asked.entries, tasks)
+        between_pods.check_permissions(call, asked.entries, tasks)
         writer = _begin_journal(call, title, known, step, tasks, of_earlier.closed) if title and known else None
         canaries: dict[Key, Canary] = {}
         if asked.plan and title and known:
             canaries |= canary.prepare(call, asked.plan, asked.gates, asked.comparisons, run, known.run, tasks)
             options = replace(options, undo_failed=replace(options.undo_failed, canaries=canaries))
+        options = between_pods.prepare(asked.entries, asked.gates, run, tasks, options)
         _hold_failed(call, asked, run, tasks, writer, canaries)
         gates = _gates(call, asked, known.run if known else None, scope, tasks, writer)
         of_budgets = budgets.apply(call, known_budgets, tasks, run)
@@ -195,7 +198,7 @@ def _hold_failed(
     """Lets the workloads of entries with `on_failure: pause` be held after a failure. Without a journal, only a Deployment
     itself shows that an earlier call with this run has done so."""
     for task in tasks:
-        if task.group in asked.pause:
+        if task.group in asked.pause and not task.step.pod_by_pod(task.object):  # then nothing more is evicted
             if writer is None and hold.held(task.object, run, None):
                 told = hold.refusal(task.object, run, None, call.cluster.context)
                 task.step = replace(t.cast(steps.RestartStep, task.step), settled=End(Outcome.REFUSED, told))

@@ -20,7 +20,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import acro
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import lock, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, lock, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 SHOWN = 5  # run ids in a message
@@ -64,6 +64,8 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
         delete_stuck_pods=params["delete_stuck_pods"] or (written is not None and written.delete_stuck_pods),
     )
     tasks = tasks_of(found, entries, step, known)
+    if written:
+        between_pods.undo_of_run(written.entries, params["run_id"], tasks)
     # Whoever finishes an undo leaves alone what it does.
     across_gates = known["across_gates"] if options["across_gates"] is None else options["across_gates"]
     if written and not across_gates:

@@ -26,6 +26,7 @@ PLAN = {
             "exclude": {"name": "web"},
             "canary": {"hold": "2m", "compare": COMPARE},
         },
+        {"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": {"order": "age", "gates": "up"}},
     ],
     "window": {"timezone": "UTC", "hours": "22:00-23:00"},
     "accept": [{"finding": "one_replica", "reason": "a cache"}],
@@ -38,6 +39,7 @@ PATHS = {ROOT: ROOT, "defaults": f"{ROOT}.defaults", "workloads": f"{ROOT}.workl
 PATHS["accept"] = f"{ROOT}.accept[0]"
 PATHS |= {"asked": f"{ROOT}.defaults.gates", "gate": f"{ROOT}.gates.up", "object": f"{ROOT}.gates.up.object"}
 PATHS |= {name: f"{ROOT}.workloads[0].{name}" for name in ("only", "exclude", "canary")}
+PATHS["between_pods"] = f"{ROOT}.workloads[1].between_pods"
 PATHS["compare"] = f"{ROOT}.workloads[0].canary.compare"
 
 
@@ -51,6 +53,7 @@ def place(plan, section):
         "gate": gate,
         "object": gate["object"],
         "compare": entry["canary"]["compare"],
+        "between_pods": plan["workloads"][1]["between_pods"],
     }
     return outer[section] if section in outer else entry[section]
 
