@@ -138,6 +138,13 @@ options:
       settle:
         description: How long each new pod must stay ready before the next one is evicted. C(minReadySeconds) counts too.
         type: str
+      leader:
+        description:
+          - How to find the pod that leads. It goes last. It is looked for before each eviction, and nothing is evicted while it is not
+            known.
+          - Either C(label), such as C(role=primary), which only the leader has. Or C(object) with C(api_version), C(kind), C(name) and
+            perhaps C(namespace), and C(that), a JMESPath expression which gives the name of the pod.
+        type: dict
   delete_stuck_pods:
     description:
       - Whether an undo after a failure deletes a broken pod of a StatefulSet if it blocks the return to the old revision, as
@@ -286,7 +293,7 @@ EXAMPLES = r"""
     namespace: shop
     kind: [StatefulSet]
     name: db
-    between_pods: {order: ordinal, settle: 30s}
+    between_pods: {order: ordinal, settle: 30s, leader: {label: role=primary}}
 """
 
 RETURN = r"""
@@ -508,6 +515,7 @@ JOURNAL = {
 BETWEEN_PODS = {
     "order": {"type": "str", "choices": ["ordinal", "age", "zone"], "required": True},
     "settle": {"type": "str"},
+    "leader": {"type": "dict"},
 }
 
 

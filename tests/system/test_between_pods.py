@@ -123,6 +123,19 @@ def test_a_pod_that_does_not_come_back_is_a_failure_with_its_cause_and_no_other_
     assert evictions(permitted, began) == ["db-2"]
 
 
+def test_nothing_is_evicted_before_a_leader_is_known_and_it_goes_last(permitted):
+    create(permitted)
+    began = now()
+    between = {**ORDINAL, "leader": {"label": "role=primary"}}
+    running = permitted.start("restart", kind=["StatefulSet"], run_id="r1", between_pods=between)
+    permitted.carries("r1", "StatefulSet", "db")
+    assert not evictions(permitted, began)
+    permitted.kubectl("label", "pod", "db-2", "role=primary")
+    result = running.result(longest=300)
+    assert outcomes(result) == {"db": "restarted"}, result
+    assert evictions(permitted, began) == ["db-1", "db-0", "db-2"]
+
+
 def test_without_the_permission_nothing_is_touched(namespace):
     create(namespace)
     result = namespace.start("restart", kind=["StatefulSet"], between_pods=ORDINAL).result()

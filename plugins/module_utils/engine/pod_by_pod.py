@@ -27,6 +27,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.states import
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
+from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import Turn
@@ -124,8 +125,8 @@ class PodsOneByOne:
 
     def _ask_pods(self, task: Task, course: _Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
-        until = course.asked_at + REQUEST_SECONDS
-        asked = (self._executor.cluster, task.object, its.order, course.zones, until)
+        asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
+        asked = (asking, task.object, its.order, its.leader, course.zones)
         self._executor.do(("pods_of_turn", task.key), requests.turnout, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
@@ -142,8 +143,8 @@ class PodsOneByOne:
         else:
             course.unread_since = None
             course.zones |= answer.value.zones
-            seen = answer.value
-            turn = pod_order.turn(task.object, seen.pods, seen.revision, its.order, course.zones, its.run)
+            seen, order = answer.value, (its.order, course.zones)
+            turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader)
             self._judge(task, course, its, turn, asked_at)
 
     def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:
@@ -163,6 +164,9 @@ class PodsOneByOne:
             self._gates.leave(task)
         if turn.waits:
             self._wait(task, course, f"{turn.done}; {turn.waits}")
+            return
+        if turn.unknown:
+            self._hold(task, course, f"{turn.done}; {turn.unknown}", now + REFUSED_PAUSE)
             return
         if turn.pod is None:
             course.finished = True

@@ -16,6 +16,8 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     NotFound,
     NotPermitted,
 )
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
+from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     history,
     kinds,
@@ -26,6 +28,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import observed
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 
 MAX_CONFLICTS = 10  # if a workload changes this often between read and patch, another controller keeps changing it
 MAX_TRIES = 60  # the limit if only the status changes, faster than a patch can be sent: about five minutes
@@ -149,10 +152,12 @@ class Turnout:
     pods: t.Sequence[dict]
     revision: str | None
     zones: t.Mapping[str, str]
+    leader: Leader | None = None
 
 
-def turnout(cluster: Cluster, workload: dict, order: str, zones: t.Mapping[str, str], deadline: float) -> Turnout:
+def turnout(asking: Asking, workload: dict, order: str, rule: LeaderRule | None, zones: t.Mapping[str, str]) -> Turnout:
     """Reads the pods, and what is needed to choose among them. `zones` are known already. Raises ClusterError."""
+    cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
     kind, found = kinds.kind_of(workload), pods(cluster, workload, deadline)
     revision = kind.newest_hash(workload)
     if revision is None and observed(workload):
@@ -164,7 +169,7 @@ def turnout(cluster: Cluster, workload: dict, order: str, zones: t.Mapping[str, 
     if order == pod_order.ZONE:
         nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
         known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
-    return Turnout(found, revision, known)
+    return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None)
 
 
 def _zone(cluster: Cluster, node: str, deadline: float) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.status import Progress, follow
 
@@ -75,6 +76,7 @@ class PodByPod:
     settle: float = 0.0
     gates: tuple[tuple[str, Gate], ...] = ()  # by name
     run: str | None = None
+    leader: LeaderRule | None = None  # which pod goes last
 
 
 class Step(t.Protocol):

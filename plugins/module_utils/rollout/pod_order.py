@@ -19,6 +19,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import is_dead, observed, status_of
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.stateful_set import ordinal
 from ansible_collections.restartx.core.plugins.module_utils.rollout.marks import RESTARTED_AT, RUN
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 
 ORDINAL, AGE, ZONE = "ordinal", "age", "zone"
 ORDERS = (ORDINAL, AGE, ZONE)
@@ -35,7 +36,8 @@ class Ready:
 
 @dataclass(frozen=True)
 class Turn:
-    """What is next: a pod that must be replaced, or what must happen before that. With neither, all pods are replaced.
+    """What is next: a pod that must be replaced, what must happen before that, or why it is not known. With none of them,
+    all pods are replaced.
 
     `done` says how far it is, and `ready` are the new pods.
     """
@@ -44,6 +46,7 @@ class Turn:
     ready: tuple[Ready, ...] = ()
     pod: Object | None = None
     waits: str = ""
+    unknown: str = ""  # why it is not known which pod is next
 
 
 def by_pods(workload: Object) -> bool:
@@ -70,12 +73,14 @@ def turn(
     order: str,
     zones: t.Mapping[str, str],
     run: str | None = None,
+    leader: Leader | None = None,
 ) -> Turn:
     """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
     are those of the nodes. With a `run`, only pods of that run are replaced: it is undone.
 
     One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
-    that is not ready is replaced before those that are, because that takes nothing away.
+    that is not ready is replaced before those that are, because that takes nothing away. The `leader` is the last one. If it
+    is not known which pod that is, nothing is next, unless the run is undone.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
@@ -91,7 +96,14 @@ def turn(
     waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
     if waits or not old:
         return Turn(done, seen, waits=waits)
-    return Turn(done, seen, min(old, key=lambda pod: (which_pods.ready(pod), _place(kind, pod, order, zones))))
+    if leader and leader.name is None and run is None:
+        return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
+    leads = leader.name if leader else None
+
+    def place(pod: Object) -> tuple[t.Any, ...]:
+        return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
+
+    return Turn(done, seen, min(old, key=place))
 
 
 def _of_run(workload: Object, pod: Object, run: str) -> bool:

@@ -4,11 +4,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.schedule import values
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
+
+LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+LABEL_NAME = rf"([a-z0-9][-a-z0-9.]*/)?{LABEL_VALUE}"
 
 # The rows of schema.SCHEMA for a restart pod by pod.
 ROWS: dict[str, dict[str, Any]] = {
@@ -23,7 +29,40 @@ ROWS: dict[str, dict[str, Any]] = {
         "about": "How long each new pod must stay ready before the next one is evicted. `minReadySeconds` counts too.",
     },
     "gates": {"type": "ids", "about": "Names of gates. Each must open before each pod is evicted."},
+    "leader": {
+        "type": "mapping",
+        "of": "leader",
+        "about": "How to find the pod that leads, anew before each eviction. It goes last.",
+    },
 }
+LEADER_ROWS: dict[str, dict[str, Any]] = {
+    "label": {"type": "label_pair", "about": "The label that only the leader has."},
+    "object": {"type": "mapping", "of": "object", "about": "An object that names the leader, such as a Lease."},
+    "that": {"type": "text", "about": "A JMESPath expression that gives the name of the pod from `object`."},
+}
+
+
+@dataclass(frozen=True)
+class LeaderPlan:
+    """How the leader is found: by a label and its value, or by an expression on an object."""
+
+    label: tuple[str, str] | None = None
+    object: Mapping[str, Any] | None = None
+    that: str | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> LeaderPlan | None:
+        """From checked values; None if the option is not given."""
+        return cls(**{name: given.get(name) for name in LEADER_ROWS}) if given else None
+
+    @property
+    def mistake(self) -> str:
+        """What its options lack or contradict, beginning with the option; empty if nothing."""
+        if bool(self.label) == bool(self.object):
+            return "leader: give either label or object"
+        if self.object and not self.that:
+            return "leader.that: is missing; give a JMESPath expression that gives the name of the pod"
+        return "leader.that: has no effect with label; leave it out" if self.label and self.that else ""
 
 
 @dataclass(frozen=True)
@@ -33,6 +72,7 @@ class BetweenPods:
     order: str
     settle: float = 0.0
     gates: tuple[str, ...] = ()
+    leader: LeaderPlan | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None) -> BetweenPods | None:
@@ -40,7 +80,17 @@ class BetweenPods:
         if not given:
             return None
         # A mistake in a value has been told already; its value is None.
-        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or ())
+        leader = LeaderPlan.of(given.get("leader"))
+        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or (), leader)
+
+
+def label_pair(value: object) -> tuple[str, str]:
+    """The name and the value of a label in `name=value`."""
+    written = values.text(value)
+    name, separator, wanted = written.partition("=")
+    if not separator or not re.fullmatch(LABEL_NAME, name) or not re.fullmatch(LABEL_VALUE, wanted):
+        raise ScheduleError(f"{show(written)} is not a label such as role=primary")
+    return name, wanted
 
 
 class WithBetweenPods(Protocol):
@@ -86,6 +136,8 @@ def mistake(entry: WithBetweenPods) -> str:
         )
     if its.order == pod_order.ORDINAL and "DaemonSet" in entry.kinds:
         return "between_pods.order: the pods of a DaemonSet have no ordinals; write age or zone, in an entry of its own if need be"
+    if its.leader and its.leader.mistake:
+        return f"between_pods.{its.leader.mistake}"
     if entry.canary:
         return "between_pods: cannot be combined with canary; take canary out of this entry, or out of the defaults"
     return ""

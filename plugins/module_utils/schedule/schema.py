@@ -214,6 +214,7 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     "canary": canary.ROWS,
     "compare": canary.COMPARE_ROWS,
     "between_pods": between_pods.ROWS,
+    "leader": between_pods.LEADER_ROWS,
     "gate": gating.ROWS,
     "object": gating.OBJECT_ROWS,
     "accept": {

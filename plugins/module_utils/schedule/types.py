@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.schedule import (
+    between_pods,
     canary,
     days,
     gating,
@@ -80,6 +81,7 @@ TYPES = {
     "budgets": Type(
         values.choice(*budgets.MODES), ", ".join(f"`{word}`" for word in budgets.MODES), {"enum": list(budgets.MODES)}
     ),
+    "label_pair": Type(between_pods.label_pair, "as `role=primary`", _TEXT),
     "pod_order": Type(
         values.choice(*pod_order.ORDERS),
         ", ".join(f"`{word}`" for word in pod_order.ORDERS),

@@ -12,10 +12,18 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps imp
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep, UndoStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.gates import read
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import (
+    LeaderByLabel,
+    LeaderByObject,
+    LeaderRule,
+)
+from ansible_collections.restartx.core.plugins.module_utils.gates.objects import ObjectGate
 from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods, mistake
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
@@ -29,11 +37,27 @@ def check(call: Call, entries: t.Sequence[Entry]) -> None:
         wrong = mistake(entry)
         if wrong:
             raise RolloutError(wrong)
+        try:
+            leader_of(t.cast(BetweenPods, entry.between_pods), None)
+        except ScheduleError as error:
+            raise ScheduleError(f"between_pods of {entry.id}: leader: {error}") from error
     if given and not (call.params["wait"] or call.check_mode):
         raise RolloutError(
             "between_pods: needs wait: true, because pods are evicted while the call waits; set wait to true, or leave "
             "between_pods out"
         )
+
+
+def leader_of(its: BetweenPods, namespace: str | None) -> LeaderRule | None:
+    """How the leader of a workload is found; None if it has none. `namespace` is that of the workload. Raises
+    ScheduleError."""
+    given = its.leader
+    if given is None:
+        return None
+    if given.label:
+        return LeaderByLabel(*given.label)
+    gate = read.gate_of({"object": dict(given.object or {}), "that": given.that}, namespace)
+    return LeaderByObject(t.cast(ObjectGate, gate.provider))
 
 
 def _of(entries: t.Sequence[Entry]) -> dict[str, BetweenPods]:
@@ -66,16 +90,18 @@ def prepare(
     for task in tasks:
         its = plans.get(task.group)
         if its:
-            task.step = restart_step(t.cast(RestartStep, task.step), its, gates)
-            pods[task.key] = PodByPod(its.order, run=run)
+            task.step = restart_step(t.cast(RestartStep, task.step), its, task.key[1], gates)
+            pods[task.key] = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
     return replace(options, undo_failed=undo_step(options.undo_failed, pods)) if pods else options
 
 
-def restart_step(step: RestartStep, its: BetweenPods, gates: t.Mapping[str, Gate] | None = None) -> PodsRestartStep:
+def restart_step(
+    step: RestartStep, its: BetweenPods, namespace: str, gates: t.Mapping[str, Gate] | None = None
+) -> PodsRestartStep:
     """The step in place of a restart. A dry run asks no gates."""
     given = {one.name: getattr(step, one.name) for one in fields(RestartStep)}
     named = tuple((name, gates[name]) for name in its.gates) if gates else ()
-    return PodsRestartStep(**given, its=PodByPod(its.order, its.settle, named))
+    return PodsRestartStep(**given, its=PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace)))
 
 
 def undo_step(step: UndoStep, pods: t.Mapping[Key, PodByPod]) -> PodsUndoStep:
@@ -90,4 +116,5 @@ def undo_of_run(entries: t.Sequence[Entry], run: str, tasks: t.Sequence[Task]) -
     for task in tasks:
         its = plans.get(task.group)
         if its:
-            task.step = undo_step(t.cast(UndoStep, task.step), {task.key: PodByPod(its.order, run=run)})
+            how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
+            task.step = undo_step(t.cast(UndoStep, task.step), {task.key: how})

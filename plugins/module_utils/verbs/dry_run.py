@@ -57,7 +57,7 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
     between = {entry.id: entry.between_pods for entry in entries if entry.between_pods}
     for task in tasks:
         if task.group in between:
-            task.step = between_pods.restart_step(step, between[task.group])
+            task.step = between_pods.restart_step(step, between[task.group], task.key[1])
         holder = held.holder(runs, task.object)
         if holder:
             task.step = replace(

@@ -197,6 +197,33 @@ BROKEN = [
         "the pods of a DaemonSet have no ordinals; write age or zone, in an entry of its own if need be",
     ),
     (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {that: a}}"),
+        ".workloads[0].between_pods.leader",
+        "give either label or object",
+    ),
+    (
+        entry(
+            "name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, object: {kind: A, name: a}}}"
+        ),
+        ".workloads[0].between_pods.leader",
+        "give either label or object",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, that: c}}"),
+        ".workloads[0].between_pods.leader.that",
+        "has no effect with label; leave it out",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {object: {kind: A, name: a}}}"),
+        ".workloads[0].between_pods.leader.that",
+        "is missing; give a JMESPath expression that gives the name of the pod",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: role}}"),
+        ".workloads[0].between_pods.leader.label",
+        '"role" is not a label such as role=primary',
+    ),
+    (
         entry("name: db, kind: StatefulSet, between_pods: {order: age}, canary: {hold: 2m}"),
         ".workloads[0].between_pods",
         "cannot be combined with canary; take canary out of this entry, or out of the defaults",

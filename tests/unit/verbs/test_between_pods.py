@@ -27,6 +27,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.record.progress import ProgressWriter
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import check
 
 ORDINAL = {"order": "ordinal"}
@@ -543,10 +544,90 @@ def test_what_is_waited_for_is_told_as_progress():
 
 def test_the_plan_of_the_page_is_one():
     page = (Path(__file__).parents[3] / "docs" / "between-pods.md").read_text()
-    (written,) = re.findall("```yaml\n(.*?)```", page, re.DOTALL)
+    (written,) = re.findall("```yaml\n(restart_plan.*?)```", page, re.DOTALL)
     (entry,) = check(yaml.safe_load(written)["restart_plan"]).entries
     assert (entry.between_pods.order, entry.between_pods.settle, entry.between_pods.gates) == (
         "ordinal",
         30.0,
         ("quorum",),
     )
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/db"
+BY_LEASE = {
+    "object": {"api_version": "coordination.k8s.io/v1", "kind": "Lease", "name": "db"},
+    "that": "spec.holderIdentity",
+}
+
+
+def led_by(cluster, name):
+    """The pod of this name leads: its label says so, and a Lease."""
+    for pod in cluster.pods:
+        pod["metadata"]["labels"]["role"] = "primary" if pod["metadata"]["name"] == name else "replica"
+    resources = [{"kind": "Lease", "name": "leases", "namespaced": True}]
+    cluster.objects["/apis/coordination.k8s.io/v1"] = {"resources": resources}
+    cluster.objects[LEASE] = {"spec": {"holderIdentity": f"{name}_4711"}}
+
+
+@pytest.mark.parametrize("leader", [{"label": "role=primary"}, BY_LEASE], ids=["label", "lease"])
+@pytest.mark.parametrize("on_failure", ["stop", "undo"])
+def test_the_leader_goes_last_and_is_looked_for_before_each_pod(leader, on_failure):
+    cluster = EvictingCluster(on_delete(replicas=5))
+    led_by(cluster, "db-3")
+
+    def allow(pod):
+        name = pod["metadata"]["name"]
+        if name == "db-4":
+            led_by(cluster, "db-1")  # it moves to one that was not replaced yet
+        if name == "db-1":
+            led_by(cluster, "db-3")
+
+    cluster.allow = allow
+    between = {"order": "ordinal", "leader": leader}
+    result = restart(cluster, between_pods=between, on_failure=on_failure)
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == ["db-4", "db-3", "db-2", "db-0", "db-1"]
+
+
+@pytest.mark.parametrize(
+    "leader, told",
+    [
+        ({"label": "role=primary"}, "none of its pods has the label role=primary"),
+        (BY_LEASE, 'lease "db" in namespace "shop" could not be asked: /apis/coordination.k8s.io/v1'),
+    ],
+)
+def test_nothing_is_evicted_while_the_leader_is_not_known(leader, told):
+    cluster = EvictingCluster(on_delete())
+    led_by(cluster, "db-2")
+
+    def allow(pod):
+        led_by(cluster, "nobody")
+        del cluster.objects[LEASE]
+
+    cluster.allow = allow
+    result = restart(cluster, between_pods={"order": "ordinal", "leader": leader}, wait_timeout="10m")
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-1"]
+    assert f"last seen: 1 of 3 pods are new; its leader is not known: {told}" in message(result)
+
+
+def test_an_undo_does_not_wait_for_a_leader_and_lets_one_that_is_known_go_last():
+    cluster = EvictingCluster(on_delete())
+    led_by(cluster, "db-2")
+    leader = {"order": "ordinal", "leader": {"label": "role=primary"}}
+    start(cluster, plan(leader))
+    assert cluster.evicted == ["db-1", "db-0", "db-2"]
+    for name, evicted in (("db-1", ["db-2", "db-0", "db-1"]), ("nobody", ["db-2", "db-1", "db-0"])):
+        led_by(cluster, name)
+        cluster.evicted.clear()
+        cluster.go_on(Executor(cluster))
+        assert outcome(calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})) == "undone"
+        assert cluster.evicted == evicted
+        cluster.go_on(Executor(cluster))
+        options = {"plan": plan(ORDINAL), "run_id": "r1", "journal": {"clusters": ["eu"], "retry": ["undone"]}}
+        calling.run("k8s_rollout_restart", cluster, **options)
+
+
+def test_a_leader_that_cannot_be_looked_for_is_a_mistake():
+    wrong = {"order": "ordinal", "leader": {**BY_LEASE, "that": "spec..x"}}
+    with pytest.raises(ScheduleError, match=r"between_pods of selection: leader: that: \"spec..x\" is not a JMESPath"):
+        restart(EvictingCluster(on_delete()), between_pods=wrong)
