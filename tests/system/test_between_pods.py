@@ -142,3 +142,34 @@ def test_without_the_permission_nothing_is_touched(namespace):
     assert result["msg"].startswith("permission is missing on ")
     assert f"to create pods/eviction in namespace {namespace.name}, which between_pods needs" in result["msg"]
     assert RUN not in namespace.annotations("StatefulSet", "db")
+
+
+def plan_of(namespace, settle):
+    return {
+        "version": 1,
+        "name": namespace.name,
+        "defaults": {"namespace": namespace.name, "grace": "2s"},
+        "workloads": [
+            {"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": {**ORDINAL, "settle": settle}},
+        ],
+    }
+
+
+def test_a_partition_goes_down_pod_by_pod_and_is_given_back_also_after_a_kill(namespace):
+    namespace.create(workload("StatefulSet", "db", replicas=3, podManagementPolicy="Parallel"))
+    before = namespace.get("StatefulSet", "db")["spec"]["updateStrategy"]
+    watch = Watch(namespace)
+    run = {"run_id": "r1", "journal": {"clusters": ["eu-west"]}}
+    first = namespace.operator.start("k8s_rollout_restart", plan=plan_of(namespace, "1h"), **run)
+    wait_until(lambda: carrying(namespace, "r1") == ["db-2"], "the first pod to be replaced", timeout=LONG)
+    first.process.kill()
+    first.process.communicate()
+    held = namespace.get("StatefulSet", "db")["spec"]["updateStrategy"]
+    assert held["rollingUpdate"]["partition"] == 2
+    run["journal"]["break_lock"] = "the first start was killed"
+    result = namespace.operator.run("k8s_rollout_restart", plan=plan_of(namespace, "1s"), **run)
+    assert outcomes(result)["db"] in ("restarted", "already_restarted"), result
+    namespace.at_rest("StatefulSet/db")
+    assert namespace.get("StatefulSet", "db")["spec"]["updateStrategy"] == before
+    assert carrying(namespace, "r1") == DB and watch.fewest() == 2
+    assert namespace.revisions("StatefulSet", "db") == [1, 2]

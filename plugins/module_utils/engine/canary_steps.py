@@ -28,7 +28,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind i
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 
 
-class _Held(Step):
+class Held(Step):
     """A step during which the canary of a run holds the workload."""
 
     stamp: restart.Stamp
@@ -49,7 +49,7 @@ class _Held(Step):
 
 
 @dataclass(frozen=True)
-class CanaryStep(_Held, RestartStep):
+class CanaryStep(Held, RestartStep):
     """A restart whose rollout is held after the first pods. It is over when these pods are there."""
 
     its: Canary = canary.NONE
@@ -77,7 +77,7 @@ class CanaryStep(_Held, RestartStep):
 
 
 @dataclass(frozen=True)
-class TrialStep(_Held):
+class TrialStep(Held):
     """Holds the rollout after the canary, until its pods have been ready for long enough and its gates are open."""
 
     stamp: restart.Stamp
@@ -103,7 +103,7 @@ class TrialStep(_Held):
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
         """Its pods decide (engine/trials.py)."""
-        return status.Progress(status.WAITING, f"canary: {canary.words(workload)}")
+        return status.Progress(status.WAITING, f"{self.its.words}: {canary.words(workload)}")
 
     def evident(self, workload: dict) -> dict:
         return hold.released(workload, None)
@@ -141,7 +141,7 @@ class GiveBackStep(Step):
 
 
 @dataclass(frozen=True)
-class ReleaseStep(_Held):
+class ReleaseStep(Held):
     """Gives back the strategy, and follows the rest of the rollout."""
 
     stamp: restart.Stamp

@@ -29,11 +29,12 @@ class PodsRestartStep(RestartStep):
     def judge(self, workload: dict) -> Decision:
         if self.settled:
             return self.settled
-        other = pod_order.refusal(workload)
-        if other:
-            return End(Outcome.REFUSED, other)
         if restart.carries(workload, self.stamp):
             return Follow(Outcome.ALREADY_RESTARTED)
+        order, leads = (self.its.order, self.its.leader is not None) if self.its else ("", False)
+        other = pod_order.refusal(workload, order, leads)
+        if other:
+            return End(Outcome.REFUSED, other)
         refusal = restart.refusal(workload, allow_owned=self.allow_owned, by_pods=True)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
 

@@ -65,6 +65,8 @@ class Trial:
     hold: float
     gates: tuple[tuple[str, Gate], ...] = ()  # by name
     compare: Gate | None = None
+    words: str = "canary"  # what is judged
+    unopened: Outcome = Outcome.FAILED  # the outcome if a gate does not open in time
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def canary_of(
     known = canary_in(entry, workload, run)
     if known and canary.present(workload, known, run):
         return replace(known, managers=tuple(dict.fromkeys([*known.managers, field_manager])))
-    return None if pods is None else canary.of(workload, pods, field_manager)
+    return canary.planned(workload, pods, field_manager)
 
 
 def canary_in(entry: Journal | None, workload: dict, run: str) -> Canary | None:

@@ -54,15 +54,24 @@ def by_pods(workload: Object) -> bool:
     return kinds.kind_of(workload).strategy_of(workload).get("type") == "OnDelete"
 
 
-def refusal(workload: Object) -> str | None:
-    """Why a workload is not restarted pod by pod, as one sentence with what to do; None if it is."""
+def refusal(workload: Object, order: str, leads: bool) -> str | None:
+    """Why the pods of a workload are not evicted in this order, as one sentence with what to do; None if they are. `leads`
+    says whether a leader must go last."""
     kind = kinds.kind_of(workload)
     if by_pods(workload):
         return None
+    why, advice = "and nothing holds it between two pods", ""
+    if not kind.on_each_node:
+        why = "from the highest ordinal down"
+        if leads:
+            why += ", so its leader cannot go last"
+        elif order != ORDINAL:
+            why, advice = f"{why}, and not by {order}", "write order: ordinal, or "
+        else:
+            why, advice = f"{why}, and only a journal knows its partition after a kill", "give plan and journal, or "
     return (
-        f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}, so its "
-        "controller replaces the pods itself; between_pods is for OnDelete: set spec.updateStrategy.type to OnDelete, or "
-        "leave between_pods out for it"
+        f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}: its controller "
+        f"replaces the pods itself, {why}; {advice}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
     )
 
 

@@ -183,7 +183,7 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
         "between_pods": {
             "type": "mapping",
             "of": "between_pods",
-            "about": "Pods are evicted one by one, for the update strategy OnDelete; see [between-pods.md](between-pods.md).",
+            "about": "Pods are replaced one by one, with a hold and gates in between; see [between-pods.md](between-pods.md).",
         },
     },
     "only": {

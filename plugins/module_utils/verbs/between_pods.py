@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import fields, replace
 
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import RunOptions
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep, PodsUndoStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
@@ -89,7 +90,7 @@ def prepare(
     plans, pods = _of(entries), dict[Key, PodByPod]()
     for task in tasks:
         its = plans.get(task.group)
-        if its:
+        if its and not isinstance(task.step, CanaryStep):  # which lets its controller go on pod by pod
             task.step = restart_step(t.cast(RestartStep, task.step), its, task.key[1], gates)
             pods[task.key] = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
     return replace(options, undo_failed=undo_step(options.undo_failed, pods)) if pods else options

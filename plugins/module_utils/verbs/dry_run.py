@@ -53,7 +53,7 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
     step = steps.RestartStep(stamp, mode, call.clock.now, params["allow_owned"])
     unordered = [without_order(entry) for entry in entries]
     tasks = pipeline.tasks_of(found, unordered, step)
-    canaries = {entry.id: entry.canary.pods for entry in entries if entry.canary}
+    canaries = canary.pods_of_entries(entries)
     between = {entry.id: entry.between_pods for entry in entries if entry.between_pods}
     for task in tasks:
         if task.group in between:
@@ -68,7 +68,7 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
         elif _only_waited_for(task.object, runs, params["field_manager"]):
             task.step = replace(t.cast(steps.RestartStep, task.step), under_way=True)
         elif task.group in canaries:
-            task.step = canary.planned(step, task.object, canaries[task.group])
+            task.step = canary.planned(step, task.object, canaries[task.group]) or task.step
     pipeline.carry_out(call, found, unordered, tasks, RunOptions(wait=False))
     for task in tasks:
         good = task.good or NO_DRY_RUN in task.message

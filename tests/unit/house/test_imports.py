@@ -72,7 +72,7 @@ ENGINE_LAYERS = (
     {"diagnose", "executor", "step"},
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
-    {"holds", "observer", "permission", "timers"},
+    {"holds", "observer", "partition_steps", "permission", "timers"},
     {"budgets", "gating", "pod_gates", "pods", "settling", "trials", "undo_scope"},
     {"pod_by_pod"},
     {"judges"},

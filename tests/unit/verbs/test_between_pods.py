@@ -279,10 +279,18 @@ def test_what_makes_no_sense_is_refused(options, words):
 
 
 def test_a_workload_whose_controller_replaces_the_pods_is_refused():
-    cluster = EvictingCluster(on_delete(updateStrategy={"type": "RollingUpdate"}))
-    result = restart(cluster)
-    assert outcome(result) == "refused" and not cluster.patches
-    assert "set spec.updateStrategy.type to OnDelete, or leave between_pods out for it" in message(result)
+    leader = {"leader": {"label": "role=primary"}}
+    for kind, between_pods, words in (
+        ("DaemonSet", {"order": "age"}, "and nothing holds it between two pods; "),
+        ("StatefulSet", {"order": "age"}, "and not by age; write order: ordinal, or "),
+        ("StatefulSet", ORDINAL | leader, "so its leader cannot go last; "),
+        ("StatefulSet", ORDINAL, "and only a journal knows its partition after a kill; give plan and journal, or "),
+    ):
+        cluster = EvictingCluster(on_delete(kind, updateStrategy={"type": "RollingUpdate"}))
+        result = restart(cluster, kind=kind, between_pods=between_pods)
+        assert outcome(result) == "refused" and not cluster.patches
+        told = f"{words}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
+        assert told in message(result)
 
 
 def test_without_the_option_it_is_refused_and_named():
