@@ -34,7 +34,7 @@ class Judges:
         done: t.Callable[[Task], None],
     ):
         self._trials = Trials(executor, timers, ended, failed)
-        self._pods = PodsOneByOne(executor, timers, permission, failed, moves, done)
+        self._pods = PodsOneByOne(executor, timers, permission, ended, failed, moves, done)
         self.answers: dict[str, t.Callable[[Task, Answer], None]] = {**self._trials.answers, **self._pods.answers}
 
     @property

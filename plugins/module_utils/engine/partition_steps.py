@@ -26,7 +26,6 @@ class LowerStep(Held):
     mode: Mode
     its: Canary
     partition: int
-    goes_on = True
     settles = False
     outcome = Outcome.RESTARTED
 

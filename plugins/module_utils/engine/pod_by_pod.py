@@ -62,14 +62,15 @@ class _Course:
 
 
 class PodsOneByOne:
-    """Decides about the tasks whose pods are evicted. `failed` is told an outcome, `moves` that a pod is being replaced, and
-    `done` that none is left."""
+    """Decides about the tasks whose pods are evicted. `ended` and `failed` are told an outcome, `moves` that a pod is being
+    replaced, and `done` that none is left."""
 
     def __init__(
         self,
         executor: Executor,
         timers: Timers,
         permission: Permission,
+        ended: Judgement,
         failed: Judgement,
         moves: t.Callable[[Task], None],
         done: t.Callable[[Task], None],
@@ -83,7 +84,7 @@ class PodsOneByOne:
         self._executor = executor
         self._timers = timers
         self._permission = permission
-        self._failed = failed
+        self._ended, self._failed = ended, failed
         self._moves = moves
         self._done = done
         self._courses: dict[Key, _Course] = {}
@@ -211,7 +212,7 @@ class PodsOneByOne:
         course.evicted_name = meta["name"]
         self._gates.leave(task)  # they are asked again if this is not allowed
         task.message = f"{turn.done}; evicting pod {meta['name']}"
-        cluster = guarded(self._executor.cluster, self._permission.permitted(task.after_failure, going_on=True))
+        cluster = guarded(self._executor.cluster, self._permission.permitted(task.after_failure))
         until = self._executor.clock.monotonic() + REQUEST_SECONDS
         self._executor.do(("evict", task.key), requests.evict, cluster, pod, until)
 
@@ -229,7 +230,7 @@ class PodsOneByOne:
             task.outcome = Outcome.UNDONE if _undoes(task) else task.outcome
             self._replacing(task, course)
         elif isinstance(error, NotPermitted) and not error.ambiguous:
-            self._failed(task, Outcome.UNFINISHED, f"{error}, so no further pod is evicted")
+            self._ended(task, Outcome.UNFINISHED, f"{course.done}; no further pod is evicted: {error}")
         elif isinstance(error, Forbidden):
             self._failed(task, Outcome.FAILED, f"{error}; {GRANT}")
         elif isinstance(error, OverBudget):

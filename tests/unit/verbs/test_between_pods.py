@@ -639,3 +639,19 @@ def test_a_leader_that_cannot_be_looked_for_is_a_mistake():
     wrong = {"order": "ordinal", "leader": {**BY_LEASE, "that": "spec..x"}}
     with pytest.raises(ScheduleError, match=r"between_pods of selection: leader: that: \"spec..x\" is not a JMESPath"):
         restart(EvictingCluster(on_delete()), between_pods=wrong)
+
+
+def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():
+    cluster = EvictingCluster(on_delete())
+    window = {"hours": "21:00-22:01", "timezone": "UTC"}  # a minute from now
+    options = {"between_pods": {"order": "ordinal", "settle": "90s"}, "on_failure": "undo", "window": window}
+    result = restart(cluster, **options)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert message(result).startswith("1 of 3 pods are new; no further pod is evicted: ")
+    assert set(runs(cluster).values()) == {None, "r1"}
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 7200.0
+    again = {"namespace": "shop", "kind": ["StatefulSet"], "run_id": "r1", **options}
+    result = calling.run("k8s_rollout_restart", cluster, **again)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert outcome(restart(cluster)) == "already_restarted" and cluster.evicted == ["db-2", "db-1", "db-0"]

@@ -243,3 +243,17 @@ def test_another_manager_that_owns_the_strategy_is_named():
     assert outcome(result) == "refused"
     assert "would set back what a restart pod by pod sets" in message(result)
     assert "or leave between_pods out for it" in message(result)
+
+
+def test_the_partition_is_not_lowered_outside_the_window():
+    cluster = cluster_of()
+    before = spec_of(cluster)
+    given = {
+        **plan({"order": "ordinal", "settle": "90s"}, on_failure="undo"),
+        "window": {"hours": "21:00-22:01", "timezone": "UTC"},
+    }
+    result = start(cluster, given)
+    assert outcome(result) == "unfinished" and cluster.replaced == [("db", 1)], result
+    assert "it stays held after its restart pod by pod (partition 3)" in message(result)
+    assert outcome(start(cluster, plan())) in ("restarted", "already_restarted")
+    assert spec_of(cluster) == before and cluster.replaced[-1] == ("db", 4) and len(restarts(cluster)) == 1
