@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -164,6 +165,8 @@ class UndoStep(Step):
         held = self.releases and self.run_id is not None and hold.held(workload, self.run_id, self.partition)
         free = hold.released(workload, self.partition) if held else workload
         its = self.canaries.get(kinds.key(workload))
+        if its and its.enforced is not None:
+            its = None  # the undo is rolled out without harm to budgets too; see gives_back()
         held_only = free
         if its and self.run_id is not None:
             free = canary.released(free, its, self.run_id)
@@ -188,6 +191,13 @@ class UndoStep(Step):
     def said(self, outcome: Outcome, workload: dict) -> str:
         words = "rolled back" if outcome is Outcome.UNDONE else outcome.words
         return words + self.mode.note
+
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        its = self.canaries.get(kinds.key(workload))
+        if outcome is not Outcome.UNDONE or its is None or its.enforced is None or self.run_id is None:
+            return None
+        left = canary.release(workload, its, self.run_id)
+        return GiveBackStep(self.run_id, self.mode, its, Outcome.UNDONE) if left else None
 
     def followed(self, failed: Outcome, outcome: Outcome, message: str) -> tuple[Outcome, str]:
         """A workload whose undo did not succeed keeps the outcome of its failure."""

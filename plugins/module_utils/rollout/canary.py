@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
@@ -23,61 +22,17 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
     share,
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch, status_of
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import (
+    MANAGER,
+    NONE,
+    ROLLING,
+    Canary,
+)
 
-ROLLING = "rollingUpdate"
-MANAGER = "restartx"
+__all__ = ["NONE", "Canary"]
+
 DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 NO_DAEMON_SETS = "a DaemonSet has no canary"
-
-
-@dataclass(frozen=True)
-class Canary:
-    """The canary of one workload: how many pods it takes, and the strategy from before the run.
-
-    `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
-    `managers` are the field managers that have sent it, or will.
-    """
-
-    pods: int
-    before: Object | None
-    partition: int | None = None
-    managers: tuple[str, ...] = (MANAGER,)
-
-    @classmethod
-    def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
-        """From a journal. Raises KeyError, TypeError or ValueError if that has no canary of this form."""
-        before, partition = found["before"], found.get("partition")
-        if not isinstance(before, (dict, type(None))):
-            raise TypeError(f"{before!r} is not a strategy")
-        managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
-        return cls(int(found["pods"]), before, None if partition is None else int(partition), managers)
-
-    @property
-    def record(self) -> Object:
-        """As a journal has it."""
-        partition = {} if self.partition is None else {"partition": self.partition}
-        managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
-        return {"pods": self.pods, "before": self.before, **partition, **managers}
-
-    @property
-    def rolling(self) -> Object | None:
-        """The part of the strategy from before that the canary changes."""
-        return (self.before or {}).get(ROLLING)
-
-    @property
-    def tight(self) -> Object:
-        """What it sets there. Without pods, there is nothing to hold."""
-        if not self.pods:
-            return {}
-        return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
-
-    @property
-    def differences(self) -> Object:
-        """What of that was not so before."""
-        return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
-
-
-NONE = Canary(0, None)
 
 
 def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canary:
@@ -113,13 +68,13 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
             f"{kind.label(workload)} has the strategy Recreate, so all its pods stop before a canary could start; "
             "set it to RollingUpdate, or leave canary out for it"
         )
-    owner = _owner(workload, kind.strategy, field_manager)
+    owner = owner_of_strategy(workload, field_manager)
     if owner:
         return (
             f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a canary sets; '
             f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave canary out for it"
         )
-    if not (tightened(workload, canary, run) or _given_back(workload, canary)):
+    if not (tightened(workload, canary, run) or given_back(workload, canary)):
         return f"the strategy of {kind.label(workload)} was changed since its canary was planned; start again"
     fresh = of(released(workload, canary, run), canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
@@ -133,8 +88,9 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
     )
 
 
-def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
-    """Another manager that owns by apply what a canary changes."""
+def owner_of_strategy(workload: Object, field_manager: str) -> str | None:
+    """Another manager that owns by apply what is changed for a while."""
+    strategy = _strategy(workload)
     for entry in managers_of(workload):
         manager: str = entry.get("manager", "unknown")
         if entry.get("operation") != "Apply" or manager == field_manager:
@@ -149,10 +105,10 @@ def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
 def with_canary(restart: Patch, workload: Object, canary: Canary) -> Patch:
     """The patch of a restart, which sets what holds its rollout as well. It starts a rollout that is held already."""
     kind = kinds.kind_of(workload)
-    if not canary.pods:
+    if not canary.tight:
         return restart
     spec: Object = {**restart.body["spec"], kind.strategy: {ROLLING: canary.tight}}
-    if kind.pausable and field(workload, "spec.paused"):
+    if canary.pods and kind.pausable and field(workload, "spec.paused"):
         spec["paused"] = None
     return Patch(restart.content, {**restart.body, "spec": spec})
 
@@ -186,12 +142,12 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
-    if not canary.pods:
+    if not canary.tight:
         return False
     if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
         return True
     # Nothing shows whether a strategy that was the same before is given back: it is judged again.
-    return not canary.differences and _given_back(workload, canary) and marks.run_of(workload) == run
+    return not canary.differences and given_back(workload, canary) and marks.run_of(workload) == run
 
 
 def released(workload: Object, canary: Canary, run: str) -> Object:
@@ -269,7 +225,9 @@ def left(workload: Object, canary: Canary, run: str) -> str:
     if not what:
         return ""
     held = f"it stays held after its canary ({what})"
-    if pauses(workload):
+    if canary.enforced is not None:
+        held = f"it keeps the strategy that its restart has set for budgets ({what})"
+    elif pauses(workload):
         held = f"its rollout goes on, because it is not paused, with what its canary has set ({what})"
     return f"{held}; to find and give back what is left: {LEFTOVERS}"
 
@@ -282,7 +240,7 @@ def _rolling(workload: Object) -> t.Any:
     return kinds.kind_of(workload).strategy_of(workload).get(ROLLING)
 
 
-def _given_back(workload: Object, canary: Canary) -> bool:
+def given_back(workload: Object, canary: Canary) -> bool:
     """Whether the strategy is what it was before, in all that the canary sets."""
     before, now = canary.rolling or {}, _rolling(workload) or {}
     return all(now.get(name) == before.get(name) for name in canary.tight)
@@ -294,4 +252,4 @@ def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
         return False
     if not canary.differences:
         return True
-    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not _given_back(workload, canary))
+    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not given_back(workload, canary))
