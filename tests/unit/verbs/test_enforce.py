@@ -257,6 +257,19 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once():
     assert strategy_of(cluster) == before
 
 
+def test_a_deploy_that_keeps_the_annotations_is_rolled_out_with_the_tight_strategy_too():
+    cluster = cluster_of()
+    before = copy.deepcopy(strategy_of(cluster))
+
+    def deploy(one):
+        one["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "shop/api:2"}]
+
+    Executor(cluster).later(5, lambda: cluster.edit(cluster.api, deploy))
+    assert outcome(carry_out(cluster, plan()))[0] == "restarted"
+    assert strategy_of(cluster) == before and cluster.replaced[-1] == ("api", 4)
+    assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies))
+
+
 def test_another_run_refuses_what_a_killed_one_has_left_and_leftovers_continue_that():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
