@@ -13,7 +13,11 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
-from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep, release
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
+    AwaitUndoneStep,
+    GiveBackStep,
+    release,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -47,7 +51,11 @@ class _Held(Step):
         return canary.released(workload, self.its, self.stamp.run)
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
-        return GiveBackStep(self.stamp.run, self.mode, self.its) if outcome is Outcome.SUPERSEDED else None
+        if outcome is Outcome.SUPERSEDED:
+            return GiveBackStep(self.stamp.run, self.mode, self.its)
+        if outcome is Outcome.UNDONE and self.its.enforced is not None:  # by an earlier start, which was killed then
+            return AwaitUndoneStep(self.stamp.run, self.mode, self.its).needed(workload)
+        return None
 
     def left(self, workload: dict) -> str:
         return "" if self.mode.dry_run else canary.left(workload, self.its, self.stamp.run)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Step
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Follow, Step
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -40,6 +40,34 @@ class GiveBackStep(Step):
         """The workload keeps its outcome."""
         well = outcome.good or outcome == self.outcome
         return failed, message if well else f"its strategy could not be given back: {message}"
+
+    def left(self, workload: dict) -> str:
+        return canary.left(workload, self.its, self.run)
+
+
+@dataclass(frozen=True)
+class AwaitUndoneStep(Step):
+    """Follows an undo of an earlier start, which is rolled out with the strategy that budgets ask for. That is given back
+    then."""
+
+    run: str
+    mode: Mode
+    its: Canary
+    outcome = Outcome.UNDONE
+
+    def needed(self, workload: dict) -> AwaitUndoneStep | None:
+        """The step itself; None if nothing is left of what the run has set."""
+        return self if canary.release(workload, self.its, self.run) else None
+
+    def judge(self, workload: dict) -> Decision:
+        return Follow(Outcome.UNDONE)
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        raise NotImplementedError("it changes nothing")
+
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        needed = outcome is Outcome.UNDONE and self.needed(workload)
+        return GiveBackStep(self.run, self.mode, self.its, Outcome.UNDONE) if needed else None
 
     def left(self, workload: dict) -> str:
         return canary.left(workload, self.its, self.run)

@@ -148,7 +148,15 @@ class UndoStep(Step):
         if self.run_id and restart.run_of(workload) != self.run_id and not self._gives_back(workload):
             words = f"{kinds.label(workload)} does not carry run {self.run_id} but {marks.carried(workload)}"
             return End(Outcome.UNCHANGED, f"{words}; nothing to undo")
+        if self._awaits_undone(workload):
+            return Follow(Outcome.UNDONE)
         return Act()
+
+    def _awaits_undone(self, workload: dict) -> bool:
+        """Whether what budgets ask for is given back only when the rollout is over that took the place of the run's."""
+        its = self.canaries.get(kinds.key(workload))
+        over = restart.run_of(workload) == self.run_id or status.judge(workload).state == status.DONE
+        return its is not None and its.enforced is not None and not over
 
     def _gives_back(self, workload: dict) -> Patch | None:
         """What gives back the strategy of a workload that no longer carries the run."""

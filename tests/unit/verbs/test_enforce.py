@@ -33,6 +33,7 @@ class Cluster(SteppingCluster):
         super().__init__([one])
         self.one, self.spec = one, spec
         self.strategies: list[dict] = []
+        self.before = copy.deepcopy(strategy_of(self))
 
     @property
     def healthy(self):
@@ -99,10 +100,11 @@ class Killed(BaseException):
     """The module is gone, with everything that it knows."""
 
 
-def kill(cluster, at, **defaults):
-    def end():
-        raise Killed
+def end():
+    raise Killed
 
+
+def kill(cluster, at, **defaults):
     Executor(cluster).later(at, end)
     with pytest.raises(Killed):
         carry_out(cluster, plan(cluster.one["kind"], **defaults))
@@ -147,6 +149,11 @@ class Noting(Executor):
         self.instants.add(self.clock.passed + seconds)
         super().later(seconds, action)
 
+    @property
+    def moments(self):
+        """Right after each event before the end."""
+        return [at + 0.001 for at in sorted(self.instants) if at + 0.002 < self.clock.passed]
+
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_kill_at_any_moment_leaves_it_tight_and_a_resume_ends_as_if_there_was_none(case):
@@ -154,7 +161,7 @@ def test_a_kill_at_any_moment_leaves_it_tight_and_a_resume_ends_as_if_there_was_
     cluster = cluster_of(kind, strategy, **spec)
     executor = Noting(cluster)
     carry_out(cluster, plan(kind))
-    moments = [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    moments = executor.moments
     assert len(moments) >= 4
     for at in moments:
         cluster = cluster_of(kind, strategy, **spec)
@@ -199,6 +206,54 @@ def test_an_undo_after_a_failure_is_rolled_out_with_the_tight_strategy_which_is_
     assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies))
 
 
+def test_a_kill_at_any_moment_of_an_undo_leaves_it_tight_and_the_next_start_gives_it_back():
+    undoing = plan(on_failure="undo")
+    cluster = failing()
+    executor = Noting(cluster)
+    carry_out(cluster, undoing)
+    moments = executor.moments
+    assert len(moments) > 8
+    for at in moments:
+        cluster = failing()
+        before = copy.deepcopy(strategy_of(cluster))
+        kill(cluster, at, on_failure="undo")
+        told, message = outcome(start(cluster, undoing))
+        assert told == "undone", (at, told, message)
+        assert cluster.replaced[-1] == ("api", 4), at  # it was given back after the rollout
+        assert strategy_of(cluster) == before and restart.run_of(cluster.api) is None, at
+        assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies)), at
+
+
+def undo(cluster):
+    return calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+
+
+def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_next_one():
+    def half_way():
+        cluster = cluster_of()
+        kill(cluster, 5)
+        cluster.strategies.clear()
+        return cluster
+
+    cluster = half_way()
+    executor = Noting(cluster)
+    cluster.go_on(executor)
+    undo(cluster)
+    moments = executor.moments
+    assert len(moments) > 5
+    for at in moments:
+        cluster = half_way()
+        cluster.go_on(Executor(cluster))
+        cluster.executor.later(at, end)
+        with pytest.raises(Killed):
+            undo(cluster)
+        cluster.go_on(Executor(cluster))
+        assert outcome(undo(cluster))[0] in ("undone", "unchanged"), at
+        assert cluster.replaced[-1] == ("api", 4), at
+        assert strategy_of(cluster) == cluster.before and restart.run_of(cluster.api) is None, at
+        assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies)), at
+
+
 def test_the_undo_of_a_run_does_so_too():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
@@ -215,10 +270,6 @@ def test_an_undo_that_was_killed_before_it_gave_back_the_strategy_is_a_leftover(
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
     kill(cluster, 5)
-
-    def end():
-        raise Killed
-
     cluster.go_on(Executor(cluster))
     cluster.executor.later(4, end)
     with pytest.raises(Killed):
