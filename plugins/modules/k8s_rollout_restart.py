@@ -114,9 +114,11 @@ options:
       - With V(honour), a workload is restarted only while each budget of its pods leaves room for as many pods as its strategy may stop
         at once. Until then it waits. A strategy that would undercut a budget even if all pods are healthy is refused before anything is
         touched. It needs C(rbac/budgets.yml) of the collection.
+      - V(enforce) does the same, and also sets a strategy that undercuts no budget while the rollout is in progress. The strategy
+        from before is given back afterwards. It needs O(journal) and O(wait=true), so it is set in a O(plan).
       - V(report) restarts as kubectl does, and warns of what undercuts a budget.
     type: str
-    choices: [honour, report]
+    choices: [honour, enforce, report]
     default: honour
   between_pods:
     description:
@@ -543,7 +545,7 @@ def main() -> None:
             "delete_stuck_pods": {"type": "bool", "default": False},
             "on_failure": {"type": "str", "choices": ["stop", "continue", "undo", "pause"], "default": "stop"},
             "undo_scope": {"type": "str", "choices": ["workload", "entry", "run"], "default": "workload"},
-            "budgets": {"type": "str", "choices": ["honour", "report"], "default": "honour"},
+            "budgets": {"type": "str", "choices": ["honour", "enforce", "report"], "default": "honour"},
             "between_pods": {"type": "dict", "options": BETWEEN_PODS},
             "window": {"type": "dict"},
             "journal": {"type": "dict", "options": JOURNAL},

@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.engine import canary_steps, requests
-from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep, Held, TrialStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import (
+    CanaryStep,
+    EnforceStep,
+    Held,
+    TrialStep,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Step, Trial
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart, status
@@ -56,7 +61,7 @@ class LowerStep(Held):
         return restart.taken_back(workload, self.stamp.run, self.mode.field_manager, since=self.stamp.at)
 
 
-def of(first: CanaryStep, workload: dict, trial: Trial) -> t.Iterator[Step]:
+def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Iterator[Step]:
     """The steps that follow the restart of the first pod: for each other one a trial of those that are new, and then a lower
     partition. An earlier start may have been through some of them."""
     stamp, mode, its = first.stamp, first.mode, first.its

@@ -133,8 +133,9 @@ class Step(t.Protocol):
         """What is still to be done if the rollout is not waited for, as a sentence; empty if the controller does it."""
         return ""
 
-    def gives_back(self) -> Step | None:
-        """The step that gives back what this one holds, after somebody else has changed the template."""
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        """The step that gives back what the run has set, after this one ended with this outcome; None if nothing must be
+        given back then."""
         return None
 
     def evident(self, workload: dict) -> dict:
@@ -142,7 +143,7 @@ class Step(t.Protocol):
         return workload
 
     def released(self, workload: dict) -> dict:
-        """The workload with the strategy that its rollout ends with."""
+        """The workload with the strategy that its rollout goes on with."""
         return workload
 
     def left(self, workload: dict) -> str:

@@ -81,13 +81,13 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
             "set it to RollingUpdate, or leave canary out for it"
         )
     option = "between_pods" if canary.moves else "canary"
-    owner = _owner(workload, kind.strategy, field_manager)
+    owner = owner_of_strategy(workload, field_manager)
     if owner:
         return (
             f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
             f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave {option} out for it"
         )
-    if not (tightened(workload, canary, run) or _given_back(workload, canary)):
+    if not (tightened(workload, canary, run) or given_back(workload, canary)):
         return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
     fresh = of(released(workload, canary, run), EACH if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
@@ -101,8 +101,9 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
     )
 
 
-def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
-    """Another manager that owns by apply what a canary changes."""
+def owner_of_strategy(workload: Object, field_manager: str) -> str | None:
+    """Another manager that owns by apply what is changed for a while."""
+    strategy = _strategy(workload)
     for entry in managers_of(workload):
         manager: str = entry.get("manager", "unknown")
         if entry.get("operation") != "Apply" or manager == field_manager:
@@ -117,10 +118,10 @@ def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
 def with_canary(restart: Patch, workload: Object, canary: Canary) -> Patch:
     """The patch of a restart, which sets what holds its rollout as well. It starts a rollout that is held already."""
     kind = kinds.kind_of(workload)
-    if not canary.pods:
+    if not canary.tight:
         return restart
     spec: Object = {**restart.body["spec"], kind.strategy: {ROLLING: canary.tight}}
-    if kind.pausable and field(workload, "spec.paused"):
+    if canary.pods and kind.pausable and field(workload, "spec.paused"):
         spec["paused"] = None
     return Patch(restart.content, {**restart.body, "spec": spec})
 
@@ -154,12 +155,12 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
-    if not canary.pods:
+    if not canary.tight:
         return False
     if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
         return True
     # Nothing shows whether a strategy that was the same before is given back: it is judged again.
-    return not canary.differences and _given_back(workload, canary) and marks.run_of(workload) == run
+    return not canary.differences and given_back(workload, canary) and marks.run_of(workload) == run
 
 
 def released(workload: Object, canary: Canary, run: str) -> Object:
@@ -237,7 +238,9 @@ def left(workload: Object, canary: Canary, run: str) -> str:
     if not what:
         return ""
     held = f"it stays held after its {canary.words} ({what})"
-    if pauses(workload):
+    if canary.enforced is not None:
+        held = f"it keeps the strategy that its restart has set for budgets ({what})"
+    elif pauses(workload):
         held = f"its rollout goes on, because it is not paused, with what its canary has set ({what})"
     return f"{held}; to find and give back what is left: {LEFTOVERS}"
 
@@ -250,7 +253,7 @@ def _rolling(workload: Object) -> t.Any:
     return kinds.kind_of(workload).strategy_of(workload).get(ROLLING)
 
 
-def _given_back(workload: Object, canary: Canary) -> bool:
+def given_back(workload: Object, canary: Canary) -> bool:
     """Whether the strategy is what it was before, in all that the canary sets."""
     before, now = canary.rolling or {}, _rolling(workload) or {}
     return all(now.get(name) == before.get(name) for name in canary.tight)
@@ -262,4 +265,4 @@ def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
         return False
     if not canary.differences:
         return True
-    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not _given_back(workload, canary))
+    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not given_back(workload, canary))

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.engine import canary_steps, partition_steps, steps
-from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep, EnforceStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
@@ -65,9 +65,14 @@ def prepare(
     run: str,
     known: t.Mapping[str, t.Any] | None,
     tasks: t.Sequence[Task],
+    enforced: t.Mapping[Key, Canary],
 ) -> dict[Key, Canary]:
-    """Lets each workload with a canary begin with it, and returns the canaries. `known` is the journal of the run as an
-    earlier start left it. A dry run only sends the restart of the first pods."""
+    """Lets each workload with a canary begin with it, and those of which budgets ask for another strategy with that one.
+    Returns what is set in their strategies.
+
+    `known` is the journal of the run as an earlier start left it, and `enforced` what budgets ask for. A dry run only sends
+    the first patch.
+    """
     plans, pods = {entry.id: entry for entry in plan.entries}, pods_of(plan)
     found: dict[Key, Canary] = {}
     for task in tasks:
@@ -75,10 +80,16 @@ def prepare(
         restarts = t.cast(steps.RestartStep, task.step)
         if entry and entry["outcome"] in DONE and restart.carries(task.object, restarts.stamp):
             continue  # judged by an earlier start
-        its = held.canary_of(entry, task.object, pods.get(task.group), run, call.mode.field_manager)
+        planned = pods.get(task.group) or enforced.get(task.key)
+        its = held.canary_of(entry, task.object, planned, run, call.mode.field_manager)
         if its is None:
             continue
         found[task.key] = its
+        if its.enforced is not None:
+            task.step = enforcing = first(restarts, its)
+            if not call.check_mode:
+                task.then(canary_steps.of_enforced(enforcing))
+            continue
         task.step = begin = first(restarts, its)
         if not its.pods or call.check_mode:
             continue
@@ -109,7 +120,7 @@ def planned(step: steps.RestartStep, workload: dict, pods: int | str) -> steps.R
     return first(step, its) if its else None
 
 
-def first(step: steps.RestartStep, its: Canary) -> CanaryStep:
-    """The restart of the first pods, in place of the restart of all."""
+def first(step: steps.RestartStep, its: Canary) -> CanaryStep | EnforceStep:
+    """The restart that also sets what its canary or budgets need, in place of a plain one."""
     given = {name: getattr(step, name) for name in ("stamp", "mode", "now", "allow_owned", "settled", "under_way")}
-    return CanaryStep(**given, its=its)
+    return CanaryStep(**given, its=its) if its.enforced is None else EnforceStep(**given, its=its)

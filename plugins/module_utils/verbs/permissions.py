@@ -123,8 +123,8 @@ def of_budgets(namespaces: t.Iterable[str | None]) -> list[Access]:
 def _honoured(call: Call, plan: Plan | None, found: Found) -> list[str]:
     """The namespaces in which restarts honour budgets."""
     if plan is None:
-        return [key[1] for key in found.objects] if call.params.get("budgets") == budgets.HONOUR else []
-    honouring = {entry.id for entry in plan.entries if entry.budgets == budgets.HONOUR}
+        return [key[1] for key in found.objects] if call.params.get("budgets") in budgets.ASKING else []
+    honouring = {entry.id for entry in plan.entries if entry.budgets in budgets.ASKING}
     return [key[1] for key in found.objects if found.entry_of[key] in honouring]
 
 

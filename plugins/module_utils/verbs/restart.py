@@ -86,11 +86,14 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         step = steps.RestartStep(stamp, call.mode, call.clock.now, params["allow_owned"])
         tasks = pipeline.tasks_of(found, asked.entries, step)
         known_budgets = budgets.read(call, asked.entries, tasks)
+        enforced = budgets.enforced(call, known_budgets, tasks)
+        title = replace(title, enforced=enforced) if title else None
         between_pods.check_permissions(call, asked.entries, tasks)
         writer = _begin_journal(call, title, known, step, tasks, of_earlier.closed) if title and known else None
         canaries: dict[Key, Canary] = {}
         if asked.plan and title and known:
-            canaries |= canary.prepare(call, asked.plan, asked.gates, asked.comparisons, run, known.run, tasks)
+            given = (asked.plan, asked.gates, asked.comparisons, run, known.run)
+            canaries |= canary.prepare(call, *given, tasks, enforced)
             options = replace(options, undo_failed=replace(options.undo_failed, canaries=canaries))
         options = between_pods.prepare(asked.entries, asked.gates, run, tasks, options)
         _hold_failed(call, asked, run, tasks, writer, canaries)

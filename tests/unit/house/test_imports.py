@@ -70,6 +70,7 @@ IMPURE_MODULES = {
 ENGINE_LAYERS = (
     {"clock", "controller", "guarded", "requests", "sightings", "states"},
     {"diagnose", "executor", "step"},
+    {"give_back"},
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
     {"holds", "observer", "partition_steps", "permission", "timers"},
