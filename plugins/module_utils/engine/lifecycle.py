@@ -261,13 +261,10 @@ class Lifecycle:
             task.object = workload
         if task.template is None and task.follows(failed=False):
             task.template = workload["spec"]["template"]
-        waits, unreplaced = self._permission.options.wait and task.step.waits, task.step.unreplaced(workload)
-        if unreplaced and not (waits and not self._permission.cancelled):
-            self.end(task, Outcome.UNFINISHED, unreplaced)
-        elif not waits:
-            self.end(task, outcome, task.step.said(outcome, workload))
+        if not (self._permission.options.wait and task.step.waits):
+            self.end(task, *task.step.unwaited(outcome, workload, task.step.said(outcome, workload)))
         elif self._permission.cancelled and task.after_failure:
-            self.end(task, outcome, "sent, but not waited for")
+            self.end(task, *task.step.unwaited(outcome, workload, "sent, but not waited for"))
         elif self._permission.cancelled:
             task.to(State.WATCHING, self._clock, outcome, "")
             self.leave(task)

@@ -71,11 +71,11 @@ class PodsUndoStep(UndoStep):
             return pod_order.progress(workload, generation, whole=False)
         return super().progress(workload, generation, found)
 
-    def unreplaced(self, workload: dict) -> str:
+    def unwaited(self, outcome: Outcome, workload: dict, message: str) -> tuple[Outcome, str]:
         if self.mode.dry_run or not self.pod_by_pod(workload):
-            return ""
+            return outcome, message
         _kind, namespace, name = kinds.key(workload)
-        return (
+        return Outcome.UNFINISHED, (
             f"the template is back, but there was no time to evict the pods of run {self.run_id}; to see them: kubectl get pods "
             f"--namespace {namespace} --output wide; undo the run again to evict those of {name}"
         )

@@ -129,9 +129,10 @@ class Step(t.Protocol):
         """How pods are replaced after the change, if no controller does that."""
         return None
 
-    def unreplaced(self, workload: dict) -> str:
-        """What is still to be done if the rollout is not waited for, as a sentence; empty if the controller does it."""
-        return ""
+    def unwaited(self, outcome: Outcome, workload: dict, message: str) -> tuple[Outcome, str]:
+        """The outcome and the message of a workload whose rollout is not waited for; those that are given if its controller
+        does the rest."""
+        return outcome, message
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         """The step that gives back what the run has set, after this one ended with this outcome; None if nothing must be

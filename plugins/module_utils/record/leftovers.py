@@ -19,7 +19,6 @@ from ansible_collections.restartx.core.plugins.module_utils.record.holders impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, marks, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import parse_time
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
-from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import judge
 
 Key = tuple[str, str, str]  # kind, namespace, name
 Objects = t.Mapping[Key, dict]
@@ -264,7 +263,7 @@ def _to_restart(
         return None
     undoes = entry["entry"] in run.reverting
     earlier = resume.decide(entry, one, known["run"], resume.retry_of(None), place.field_manager, since, undoes)
-    seen = judge(one, since=marks.written_at(one) if carried else None)
+    seen = resume.rollout_of(one, carried)
     tight = _canary(run, key, one) if carried else ""
     done = carried and seen.state == status.DONE and not tight
     if earlier.outcome is Outcome.SUPERSEDED or (done and key not in held):

@@ -41,7 +41,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs import (
 )
 from ansible_collections.restartx.core.plugins.module_utils.verbs.asked import Asked, asked_of
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
-from ansible_collections.restartx.core.plugins.module_utils.verbs.undo_scope import Rest
+from ansible_collections.restartx.core.plugins.module_utils.verbs.undo_scope import Rest, Undone
 
 
 def restart(call: Call) -> dict:
@@ -113,6 +113,13 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         of_all = (asked.entries, tasks, asked.limits)
         before = across.Before(asked.plan, gates.journaled()["gates"]) if asked.plan else None
         rest = Rest(call, scope, options.undo_failed, *of_all, title, lease, asked.logs, before).undo()
+    return _result(asked, gates, scope, tasks, rest, run)
+
+
+def _result(
+    asked: Asked, gates: gating.Gates, scope: UndoScope, tasks: t.Sequence[Task], rest: Undone | None, run: str
+) -> dict:
+    """The result of the module. `rest` is what came of the undo of the rest."""
     result = pipeline.result([*tasks, *(rest.others if rest else ())], "restarted", asked.plan is None, run_id=run)
     if asked.gates or asked.after_wave.gates:
         result["gates"] = gates.results()
