@@ -21,7 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.canary impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, without_order
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import canary, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import budgets, canary, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 NO_DRY_RUN = "does not support dry run"
@@ -54,6 +54,7 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
     unordered = [without_order(entry) for entry in entries]
     tasks = pipeline.tasks_of(found, unordered, step)
     canaries = {entry.id: entry.canary.pods for entry in entries if entry.canary}
+    enforced = budgets.planned(call, entries, tasks)
     for task in tasks:
         holder = held.holder(runs, task.object)
         if holder:
@@ -66,6 +67,8 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
             task.step = replace(step, under_way=True)
         elif task.group in canaries:
             task.step = canary.planned(step, task.object, canaries[task.group])
+        elif task.key in enforced:
+            task.step = canary.first(step, enforced[task.key])
     pipeline.carry_out(call, found, unordered, tasks, RunOptions(wait=False))
     for task in tasks:
         good = task.good or NO_DRY_RUN in task.message
