@@ -81,6 +81,18 @@ def enforced(call: Call, known: Known, tasks: t.Sequence[Task]) -> dict[Key, Can
     return found
 
 
+def planned(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> dict[Key, Canary]:
+    """The same for the check of a plan, which tells by itself of a missing permission, and of strategies that others own."""
+    concerned = [entry for entry in entries if entry.budgets == ENFORCE]
+    groups = {entry.id for entry in concerned}
+    manager = call.mode.field_manager
+    own = [task for task in tasks if task.group in groups and not enforce.refusal_by_owner(task.object, manager)]
+    try:
+        return enforced(call, read(call, concerned, own), own) if own else {}
+    except RolloutError:
+        return {}
+
+
 def read(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> Known:
     """Reads the budgets of the namespaces in which a restart may stop pods. Raises RolloutError without permission."""
     known = Known(

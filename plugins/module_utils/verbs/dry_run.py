@@ -21,7 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.canary impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, without_order
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, canary, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, budgets, canary, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 NO_DRY_RUN = "does not support dry run"
@@ -55,6 +55,7 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
     tasks = pipeline.tasks_of(found, unordered, step)
     canaries = canary.pods_of_entries(entries)
     between = {entry.id: entry.between_pods for entry in entries if entry.between_pods}
+    enforced = budgets.planned(call, entries, tasks)
     for task in tasks:
         if task.group in between:
             task.step = between_pods.restart_step(step, between[task.group], task.key[1])
@@ -69,6 +70,8 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
             task.step = replace(t.cast(steps.RestartStep, task.step), under_way=True)
         elif task.group in canaries:
             task.step = canary.planned(step, task.object, canaries[task.group]) or task.step
+        elif task.key in enforced:
+            task.step = canary.first(step, enforced[task.key])
     pipeline.carry_out(call, found, unordered, tasks, RunOptions(wait=False))
     for task in tasks:
         good = task.good or NO_DRY_RUN in task.message

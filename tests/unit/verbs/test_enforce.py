@@ -14,6 +14,7 @@ from canaries import SteppingCluster, rolled_out
 from simulation import Executor
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -396,6 +397,37 @@ def test_a_dry_run_sends_the_first_patch_and_changes_nothing():
     before = copy.deepcopy(cluster.api["spec"])
     assert outcome(start(cluster, plan(), check_mode=True))[0] == "restarted"
     assert cluster.api["spec"] == before and len(cluster.patches) == 0
+
+
+def test_the_check_of_a_plan_sends_the_strategy_as_a_dry_run_and_says_what_will_be_set(monkeypatch):
+    cluster, sent = cluster_of(), []
+    patch = cluster.patch
+
+    def noting(path, body, content, **options):
+        sent.append((body["spec"].get("strategy"), options["dry_run"]))
+        return patch(path, body, content, **options)
+
+    monkeypatch.setattr(cluster, "patch", noting)
+    before = copy.deepcopy(cluster.api["spec"])
+    result = calling.run("k8s_rollout_plan", cluster, plan=plan())
+    assert sent == [({"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, True)] and cluster.api["spec"] == before
+    (found,) = [one for one in result["findings"] if one["code"] == "strategy_tightened"]
+    assert found["sentence"] == (
+        'the restart of deployment "api" in namespace "shop" sets maxSurge 1 and maxUnavailable 0 until it is rolled out, so '
+        "that it undercuts no budget"
+    )
+
+
+def test_the_check_of_a_plan_tells_of_a_missing_permission():
+    cluster = cluster_of()
+    cluster.fail = lambda verb, path: Forbidden("no", status=403) if path.endswith("/poddisruptionbudgets") else None
+    cluster.denied = {("list", "poddisruptionbudgets")}
+    (found,) = [
+        one
+        for one in calling.run("k8s_rollout_preflight", cluster, plan=plan())["findings"]
+        if one["code"] == "permission_missing"
+    ]
+    assert "rbac/budgets.yml" in found["sentence"] + found["advice"]
 
 
 def test_honour_names_enforce_as_the_way_out_where_it_is_one():
