@@ -32,7 +32,7 @@ class PodsRestartStep(RestartStep):
         if restart.carries(workload, self.stamp):
             return Follow(Outcome.ALREADY_RESTARTED)
         order, leads = (self.its.order, self.its.leader is not None) if self.its else ("", False)
-        other = pod_order.refusal(workload, order, leads)
+        other = None if self.under_way else pod_order.refusal(workload, order, leads)
         if other:
             return End(Outcome.REFUSED, other)
         refusal = restart.refusal(workload, allow_owned=self.allow_owned, by_pods=True)

@@ -224,6 +224,20 @@ def test_a_run_that_is_finished_is_not_refused_by_its_next_start():
     assert outcome(start(cluster, plan(), check_mode=True)) == "already_restarted"
 
 
+def test_the_check_of_a_run_that_goes_on_does_not_refuse_what_it_has_restarted():
+    cluster = cluster_of()
+    cluster.go_on(executor := Executor(cluster))
+    executor.later(150, _end)
+    waiting = {"id": "shut", "gate": {"tcp": "127.0.0.1:1", "timeout": "1h"}, "after": ["db"]}
+    given = plan({"order": "ordinal"})
+    given["workloads"].append(waiting)
+    with pytest.raises(Killed):
+        calling.run("k8s_rollout_restart", cluster, plan=given, run_id="r1", journal={"clusters": ["eu"]})
+    assert cluster.replaced[-1] == ("db", 4)
+    cluster.go_on(Executor(cluster))
+    assert outcome(calling.run("k8s_rollout_plan", cluster, plan=given)) == "planned"
+
+
 def test_the_check_of_a_plan_sends_the_restart_of_the_first_pod():
     cluster = cluster_of()
     cluster.go_on(Executor(cluster))
