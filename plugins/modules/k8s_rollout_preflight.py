@@ -46,10 +46,10 @@ options:
     type: int
   budgets:
     description:
-      - Whether the restarts would honour PodDisruptionBudgets, or only report them, as O(restartx.core.k8s_rollout_restart#module:budgets).
+      - Whether the restarts would honour or enforce PodDisruptionBudgets, or only report them, as O(restartx.core.k8s_rollout_restart#module:budgets).
         A plan sets it itself.
     type: str
-    choices: [honour, report]
+    choices: [honour, enforce, report]
     default: honour
   journal_namespace:
     description: Namespace of the journals of a plan.
@@ -181,7 +181,7 @@ def main() -> None:
             "plan": {"type": "dict"},
             "stop_on": {"type": "str", "choices": ["blocker", "risk", "never"], "default": "blocker"},
             "max_parallel": {"type": "int"},
-            "budgets": {"type": "str", "choices": ["honour", "report"], "default": "honour"},
+            "budgets": {"type": "str", "choices": ["honour", "enforce", "report"], "default": "honour"},
             "journal_namespace": {"type": "str", "default": "restartx-system"},
             **{name: {"type": "str"} for name in ("ticket", "reason", "operator")},
             **CHANGING,

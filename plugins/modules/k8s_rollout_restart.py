@@ -114,10 +114,40 @@ options:
       - With V(honour), a workload is restarted only while each budget of its pods leaves room for as many pods as its strategy may stop
         at once. Until then it waits. A strategy that would undercut a budget even if all pods are healthy is refused before anything is
         touched. It needs C(rbac/budgets.yml) of the collection.
+      - V(enforce) does the same, and also sets a strategy that undercuts no budget while the rollout is in progress. The strategy
+        from before is given back afterwards. It needs O(journal) and O(wait=true), so it is set in a O(plan).
       - V(report) restarts as kubectl does, and warns of what undercuts a budget.
     type: str
-    choices: [honour, report]
+    choices: [honour, enforce, report]
     default: honour
+  between_pods:
+    description:
+      - Restarts StatefulSets and DaemonSets with the update strategy OnDelete, which are refused otherwise. Their pods are evicted one
+        at a time, each when its predecessor has been replaced by a pod that is ready. So PodDisruptionBudgets hold, and nothing is
+        deleted.
+      - Workloads with another update strategy are refused, except for StatefulSets of a O(plan) with O(journal), whose partition goes down
+        pod by pod.
+      - It needs O(wait=true) and C(rbac/between_pods.yml) of the collection.
+    type: dict
+    suboptions:
+      order:
+        description:
+          - Which pod is next. V(ordinal) is the highest ordinal of a StatefulSet, V(age) the oldest pod, and V(zone) one zone after
+            another, by the label C(topology.kubernetes.io/zone) of the nodes. V(zone) needs C(rbac/zones.yml) too.
+          - Pods that are not ready are always replaced first.
+        type: str
+        choices: [ordinal, age, zone]
+        required: true
+      settle:
+        description: How long each new pod must stay ready before the next one is evicted. C(minReadySeconds) counts too.
+        type: str
+      leader:
+        description:
+          - How to find the pod that leads. It goes last. It is looked for before each eviction, and nothing is evicted while it is not
+            known.
+          - Either C(label), such as C(role=primary), which only the leader has. Or C(object) with C(api_version), C(kind), C(name) and
+            perhaps C(namespace), and C(that), a JMESPath expression which gives the name of the pod.
+        type: dict
   delete_stuck_pods:
     description:
       - Whether an undo after a failure deletes a broken pod of a StatefulSet if it blocks the return to the old revision, as
@@ -133,8 +163,8 @@ options:
       - A whole plan, as in the variable C(restart_plan). It replaces O(workloads), the selection options, the limits and O(window).
       - O(workloads), O(kind), O(name), O(name_pattern), O(namespace), O(all_namespaces), O(label_selectors), O(field_selectors),
         O(select), O(uses), O(service_account), O(image), O(only), O(exclude), O(window), O(timeout), O(grace), O(settle),
-        O(max_parallel), O(stagger), O(failure_budget), O(on_failure), O(undo_scope) and O(budgets) are refused together with it. Set them
-        in the plan.
+        O(max_parallel), O(stagger), O(failure_budget), O(on_failure), O(undo_scope), O(budgets) and O(between_pods) are refused together
+        with it. Set them in the plan.
       - A plan with C(canary) needs O(journal), which keeps the strategies from before, and O(wait=true).
     type: dict
   gate_auth:
@@ -206,9 +236,9 @@ options:
           record.
         type: str
 notes:
-  - Workloads are refused if a restart would replace no pod. These are paused Deployments, workloads with the update strategy OnDelete,
-    and StatefulSets whose partition holds back all pods. A StatefulSet is also refused while it waits for a pod that cannot become
-    ready.
+  - Workloads are refused if a restart would replace no pod. These are paused Deployments, workloads with the update strategy OnDelete
+    (unless O(between_pods) is given), and StatefulSets whose partition holds back all pods. A StatefulSet is also refused while it
+    waits for a pod that cannot become ready.
   - If somebody else restarts a workload later, for example with C(kubectl rollout restart), it no longer counts as restarted by the
     run.
   - A restart changes nothing about configuration that is part of the image. It pulls a moved tag only if the pull policy is C(Always).
@@ -260,6 +290,13 @@ EXAMPLES = r"""
     namespace: shop
     name: api
     budgets: report
+
+- name: Restart a StatefulSet with the update strategy OnDelete, one pod after another
+  restartx.core.k8s_rollout_restart:
+    namespace: shop
+    kind: [StatefulSet]
+    name: db
+    between_pods: {order: ordinal, settle: 30s, leader: {label: role=primary}}
 """
 
 RETURN = r"""
@@ -478,6 +515,12 @@ JOURNAL = {
     "break_circuit": {"type": "str"},
 }
 
+BETWEEN_PODS = {
+    "order": {"type": "str", "choices": ["ordinal", "age", "zone"], "required": True},
+    "settle": {"type": "str"},
+    "leader": {"type": "dict"},
+}
+
 
 def main() -> None:
     entry.run_module(
@@ -502,7 +545,8 @@ def main() -> None:
             "delete_stuck_pods": {"type": "bool", "default": False},
             "on_failure": {"type": "str", "choices": ["stop", "continue", "undo", "pause"], "default": "stop"},
             "undo_scope": {"type": "str", "choices": ["workload", "entry", "run"], "default": "workload"},
-            "budgets": {"type": "str", "choices": ["honour", "report"], "default": "honour"},
+            "budgets": {"type": "str", "choices": ["honour", "enforce", "report"], "default": "honour"},
+            "between_pods": {"type": "dict", "options": BETWEEN_PODS},
             "window": {"type": "dict"},
             "journal": {"type": "dict", "options": JOURNAL},
         },

@@ -4,46 +4,12 @@
 
 from __future__ import annotations
 
-import json
-
+from disruption import Watch, budget
 from house import KINDS, RUN, entry_of, now, outcomes, patches, workload
 
 FREEING = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}}
 SPARE = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}}
 CORE = {"tier": "core"}
-
-
-def budget(name, labels, **spec):
-    given = {"selector": {"matchLabels": labels}, **spec}
-    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name}, "spec": given}
-
-
-def healthy(pod):
-    ready = [one["status"] for one in pod["status"].get("conditions", []) if one["type"] == "Ready"]
-    return ready == ["True"] and not pod["metadata"].get("deletionTimestamp")
-
-
-class Watch:
-    """The healthy pods of a namespace from now on, after each event of the API server."""
-
-    def __init__(self, namespace):
-        self._path = f"/api/v1/namespaces/{namespace.name}/pods"
-        self._namespace = namespace
-        found = namespace.api.request("GET", self._path)
-        self._from = found["metadata"]["resourceVersion"]
-        self._pods = {pod["metadata"]["name"]: healthy(pod) for pod in found["items"]}
-
-    def fewest(self):
-        path = f"{self._path}?watch=1&resourceVersion={self._from}&timeoutSeconds=2"
-        counts = [sum(self._pods.values())]
-        for line in self._namespace.cluster.kubectl("get", "--raw", path).stdout.splitlines():
-            event = json.loads(line)
-            assert event["type"] in ("ADDED", "MODIFIED", "DELETED"), event
-            name = event["object"]["metadata"]["name"]
-            self._pods[name] = event["type"] != "DELETED" and healthy(event["object"])
-            counts.append(sum(self._pods.values()))
-        assert len(counts) > 1
-        return min(counts)
 
 
 def test_workloads_that_share_a_budget_never_undercut_it(namespace):
@@ -69,7 +35,7 @@ def test_what_undercuts_a_budget_in_any_case_is_refused_before_anything_is_touch
     assert entry_of(result, "api")["message"] == (
         f'a restart of deployment "api" in namespace "{namespace.name}" may stop 1 of 2 pods at once, but PodDisruptionBudget '
         f"{namespace.name}/api wants 2 healthy pods of 2, so it never allows to stop any; use maxUnavailable: 0 and maxSurge: 1, "
-        "or set budgets: report"
+        "or set budgets: enforce, or set budgets: report"
     )
     assert patches(namespace.cluster, began) == [] and RUN not in namespace.annotations("Deployment", "api")
     result = namespace.run("restart", name="api", budgets="report")

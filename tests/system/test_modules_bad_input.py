@@ -245,9 +245,9 @@ def refusals(namespace):
         "paused": f'can\'t restart paused deployment (run rollout resume first): deployment "paused" in namespace '
         f'"{namespace}" is paused; resume it with k8s_rollout_pause and state: resumed',
         "by-hand": f'statefulset "by-hand" in namespace "{namespace}" has the update strategy OnDelete, so a restart would '
-        "replace no pod; set it to RollingUpdate, or delete the pods one by one",
+        "replace no pod; set it to RollingUpdate, or have its pods evicted one by one with the option between_pods",
         "by-hand-too": f'daemon set "by-hand-too" in namespace "{namespace}" has the update strategy OnDelete, so a restart '
-        "would replace no pod; set it to RollingUpdate, or delete the pods one by one",
+        "would replace no pod; set it to RollingUpdate, or have its pods evicted one by one with the option between_pods",
         "leaving": f'deployment "leaving" in namespace "{namespace}" is being deleted; wait until it is gone, or leave it '
         "out",
     }

@@ -86,6 +86,10 @@ def error_of(answer: Answer) -> errors.ClusterError:
     """The error for an answer, by its HTTP status."""
     of_range = (errors.ServerFailed, _server_failed) if answer.status >= 500 else (errors.Invalid, _unexpected)
     kind, sentence = _SENTENCES.get(answer.status, of_range)
+    budget = _budget_of(answer)
+    if budget:
+        told = f"{answer.host} does not {answer.verb} {answer.target} now (429 Too Many Requests): {budget}"
+        return errors.OverBudget(told, status=429, reason=answer.reason, path=answer.path, refusal=budget)
     transient = answer.status in _TRANSIENT
     return kind(
         sentence(answer),
@@ -98,6 +102,15 @@ def error_of(answer: Answer) -> errors.ClusterError:
         retry_after=answer.retry_after if transient else None,
         refusal="" if _RBAC.search(answer.text) else answer.text,
     )
+
+
+def _budget_of(answer: Answer) -> str:
+    """What the server says of the PodDisruptionBudget that does not allow an eviction now; empty for other answers."""
+    if answer.status != 429:
+        return ""
+    causes = answer.details.get("causes") or ()
+    told = [one.get("message") for one in causes if isinstance(one, dict) and one.get("reason") == "DisruptionBudget"]
+    return one_line("; ".join(str(message) for message in told if message))
 
 
 def _unauthorized(answer: Answer) -> str:

@@ -77,6 +77,10 @@ class Throttled(ClusterError):
     """429, after the retries."""
 
 
+class OverBudget(ClusterError):
+    """429 to an eviction: a PodDisruptionBudget does not allow it now. `refusal` is what the server says of the budget."""
+
+
 class ServerFailed(ClusterError):
     """5xx, after the retries."""
 

@@ -1,8 +1,10 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps of a restart with a canary: the restart of the first pods, their trial, and the rest of the rollout.
+"""The steps of a restart that changes the strategy for a while.
 
-After a failure of the first two, the rollout stays held, unless a step for failures gives the strategy back.
+With a canary, these are the restart of the first pods, their trial, and the rest of the rollout. With `budgets: enforce`,
+the restart is followed until it is rolled out, and the strategy is given back then. After a failure before that, the
+workload keeps the changed strategy, unless a step for failures gives it back.
 """
 
 from __future__ import annotations
@@ -11,6 +13,11 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
+    AwaitUndoneStep,
+    GiveBackStep,
+    release,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -22,34 +29,40 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Trial,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, enforce, hold, marks, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 
 
-class _Held(Step):
-    """A step during which the canary of a run holds the workload."""
+class Held(Step):
+    """A step during which a workload has the strategy that the run has set."""
 
     stamp: restart.Stamp
     mode: Mode
     its: Canary
 
     def replaced(self, workload: dict) -> str | None:
+        if self.its.enforced is not None:
+            return None  # what somebody deploys is not held, and rolled out as the restart is
         return _replaced(workload, self.its, self.stamp, self.mode)
 
     def released(self, workload: dict) -> dict:
         return canary.released(workload, self.its, self.stamp.run)
 
-    def gives_back(self) -> Step:
-        return GiveBackStep(self.stamp, self.mode, self.its)
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        if outcome is Outcome.SUPERSEDED:
+            return GiveBackStep(self.stamp.run, self.mode, self.its)
+        if outcome is Outcome.UNDONE and self.its.enforced is not None:  # by an earlier start, which was killed then
+            return AwaitUndoneStep(self.stamp.run, self.mode, self.its).needed(workload)
+        return None
 
     def left(self, workload: dict) -> str:
         return "" if self.mode.dry_run else canary.left(workload, self.its, self.stamp.run)
 
 
 @dataclass(frozen=True)
-class CanaryStep(_Held, RestartStep):
+class CanaryStep(Held, RestartStep):
     """A restart whose rollout is held after the first pods. It is over when these pods are there."""
 
     its: Canary = canary.NONE
@@ -77,7 +90,28 @@ class CanaryStep(_Held, RestartStep):
 
 
 @dataclass(frozen=True)
-class TrialStep(_Held):
+class EnforceStep(Held, RestartStep):
+    """A restart that sets a strategy which undercuts no budget. It is over when everything is rolled out."""
+
+    its: Canary = canary.NONE
+    settles = False
+
+    def judge(self, workload: dict) -> Decision:
+        decision = super().judge(workload)
+        if not isinstance(decision, Act):
+            return decision
+        refusal = enforce.refusal(workload, self.its, self.stamp.run, self.mode.field_manager)
+        return End(Outcome.REFUSED, refusal) if refusal else decision
+
+    def request(self, workload: dict, stamp: restart.Stamp) -> Patch:
+        return canary.with_canary(super().request(workload, stamp), workload, self.its)
+
+    def released(self, workload: dict) -> dict:
+        return enforce.tightened(workload, self.its)
+
+
+@dataclass(frozen=True)
+class TrialStep(Held):
     """Holds the rollout after the canary, until its pods have been ready for long enough and its gates are open."""
 
     stamp: restart.Stamp
@@ -103,7 +137,7 @@ class TrialStep(_Held):
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
         """Its pods decide (engine/trials.py)."""
-        return status.Progress(status.WAITING, f"canary: {canary.words(workload)}")
+        return status.Progress(status.WAITING, f"{self.its.words}: {canary.words(workload)}")
 
     def evident(self, workload: dict) -> dict:
         return hold.released(workload, None)
@@ -113,35 +147,7 @@ class TrialStep(_Held):
 
 
 @dataclass(frozen=True)
-class GiveBackStep(Step):
-    """Gives back the strategy of a workload that somebody else has changed meanwhile, so that no pause of ours holds that."""
-
-    stamp: restart.Stamp
-    mode: Mode
-    its: Canary
-    outcome = Outcome.RESUMED
-    waits = False
-
-    def judge(self, workload: dict) -> Decision:
-        held = canary.release(workload, self.its, self.stamp.run)
-        return Act() if held else End(Outcome.UNCHANGED, "nothing of its canary is left")
-
-    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
-        return _release(cluster, workload, self, deadline)
-
-    def said(self, outcome: Outcome, workload: dict) -> str:
-        return "its strategy was given back"
-
-    def followed(self, failed: Outcome, outcome: Outcome, message: str) -> tuple[Outcome, str]:
-        """The workload keeps its outcome."""
-        return failed, message if outcome.good else f"its strategy could not be given back: {message}"
-
-    def left(self, workload: dict) -> str:
-        return canary.left(workload, self.its, self.stamp.run)
-
-
-@dataclass(frozen=True)
-class ReleaseStep(_Held):
+class ReleaseStep(Held):
     """Gives back the strategy, and follows the rest of the rollout."""
 
     stamp: restart.Stamp
@@ -158,7 +164,7 @@ class ReleaseStep(_Held):
         return Act() if released else Follow(Outcome.ALREADY_RESTARTED)
 
     def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
-        return _release(cluster, workload, self, deadline)
+        return release(cluster, workload, self.its, self.stamp.run, self.mode, deadline)
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
         return status.follow(workload, generation, before=found, since=marks.written_at(workload))
@@ -167,7 +173,12 @@ class ReleaseStep(_Held):
         return _taken_back(workload, self.stamp, self.mode)
 
 
-def of(first: CanaryStep, trial: Trial) -> tuple[TrialStep, ReleaseStep]:
+def of_enforced(first: CanaryStep | EnforceStep) -> ReleaseStep:
+    """The step that follows the rollout of a restart whose strategy undercuts no budget."""
+    return ReleaseStep(first.stamp, first.mode, first.its)
+
+
+def of(first: CanaryStep | EnforceStep, trial: Trial) -> tuple[TrialStep, ReleaseStep]:
     """The steps that follow the restart of the first pods."""
     stamp, mode, its = first.stamp, first.mode, first.its
     return TrialStep(stamp, mode, its, trial), ReleaseStep(stamp, mode, its)
@@ -189,12 +200,3 @@ def _replaced(workload: dict, its: Canary, stamp: restart.Stamp, mode: Mode) -> 
 def _superseded(workload: dict, stamp: restart.Stamp, mode: Mode) -> End | None:
     lost = _taken_back(workload, stamp, mode)
     return End(Outcome.SUPERSEDED, lost) if lost else None
-
-
-def _release(cluster: Cluster, workload: dict, step: GiveBackStep | ReleaseStep, deadline: float | None) -> Acted:
-    its, run = step.its, step.stamp.run
-    patch = canary.release(workload, its, run)
-    if patch is None:
-        return Acted(workload)
-    sent = (patch.body, patch.content, step.mode, deadline)
-    return Acted(requests.patch(cluster, workload, *sent, lambda now: canary.release(now, its, run) is None))

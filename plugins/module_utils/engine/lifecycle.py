@@ -136,17 +136,19 @@ class Lifecycle:
         if well and not (task.failure or self._permission.cancelled) and task.advance(failed=False):
             self._judge(task)
             return
-        give_back = task.step.gives_back() if outcome is Outcome.SUPERSEDED else None
-        if give_back and not self._permission.cancelled:
+        may_give_back = self._permission.options.wait and not self._permission.cancelled
+        give_back = task.step.gives_back(outcome, task.object) if may_give_back else None
+        if task.after_failure and task.failure:
+            outcome, told = task.step.followed(task.failure[0], outcome, message)
+            task.reaction = f"{task.reaction}; {told}" if task.reaction else told
+            message = f"{task.failure[1]}; {told}"
+        if give_back:
             task.failure = outcome, message
             task.queue.clear()
             task.then(give_back, after_failure=True)
             task.advance(failed=True)
             self._judge(task)
             return
-        if task.after_failure and task.failure:
-            outcome, task.reaction = task.step.followed(task.failure[0], outcome, message)
-            message = f"{task.failure[1]}; {task.reaction}"
         left = task.step.left(task.object)
         message = f"{message}; {left}" if left else message
         task.to(State.ENDED, self._clock, outcome, message)
@@ -260,9 +262,9 @@ class Lifecycle:
         if task.template is None and task.follows(failed=False):
             task.template = workload["spec"]["template"]
         if not (self._permission.options.wait and task.step.waits):
-            self.end(task, outcome, task.step.said(outcome, workload))
+            self.end(task, *task.step.unwaited(outcome, workload, task.step.said(outcome, workload)))
         elif self._permission.cancelled and task.after_failure:
-            self.end(task, outcome, "sent, but not waited for")
+            self.end(task, *task.step.unwaited(outcome, workload, "sent, but not waited for"))
         elif self._permission.cancelled:
             task.to(State.WATCHING, self._clock, outcome, "")
             self.leave(task)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
@@ -15,8 +16,19 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     NotFound,
     NotPermitted,
 )
-from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, owner, settled, undo
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
+from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    history,
+    kinds,
+    owner,
+    pod_order,
+    settled,
+    undo,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import observed
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 
 MAX_CONFLICTS = 10  # if a workload changes this often between read and patch, another controller keeps changing it
 MAX_TRIES = 60  # the limit if only the status changes, faster than a patch can be sent: about five minutes
@@ -131,6 +143,54 @@ def delete_stuck_pods(cluster: Cluster, statefulset: dict, deadline: float | Non
             break
         deleted.append(meta["name"])
     return deleted
+
+
+@dataclass(frozen=True)
+class Turnout:
+    """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes."""
+
+    pods: t.Sequence[dict]
+    revision: str | None
+    zones: t.Mapping[str, str]
+    leader: Leader | None = None
+
+
+def turnout(asking: Asking, workload: dict, order: str, rule: LeaderRule | None, zones: t.Mapping[str, str]) -> Turnout:
+    """Reads the pods, and what is needed to choose among them. `zones` are known already. Raises ClusterError."""
+    cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
+    kind, found = kinds.kind_of(workload), pods(cluster, workload, deadline)
+    revision = kind.newest_hash(workload)
+    if revision is None and observed(workload):
+        path = kinds.history_path(workload["kind"], workload["metadata"]["namespace"])
+        owned = cluster.list(path, {"labelSelector": history.selector(workload)}, deadline=deadline).items
+        newest = which_pods.newest_revision(workload, owned)
+        revision = kind.hash_of(newest) if newest else None
+    known = dict(zones)
+    if order == pod_order.ZONE:
+        nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
+        known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
+    return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None)
+
+
+def _zone(cluster: Cluster, node: str, deadline: float) -> str:
+    try:
+        labels = kinds.labels_of(cluster.get(f"/api/v1/nodes/{quote(node, safe='')}", deadline=deadline))
+    except NotFound:
+        return ""
+    return labels.get(pod_order.ZONE_LABEL, "")
+
+
+def evict(cluster: Cluster, pod: dict, deadline: float | None) -> None:
+    """Evicts exactly this pod, as far as the PodDisruptionBudgets allow. Raises OverBudget, and NotFound or Conflict if it is
+    gone already."""
+    meta = pod["metadata"]
+    body = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": meta["name"], "namespace": meta["namespace"]},
+        "deleteOptions": {"preconditions": {"uid": meta["uid"]}},
+    }
+    cluster.create(f"{kinds.pods_path(meta['namespace'], meta['name'])}/eviction", body, deadline=deadline)
 
 
 def may_try_again(conflicts: int, tries: int) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.status import Progress, follow
 
@@ -64,6 +65,20 @@ class Trial:
     hold: float
     gates: tuple[tuple[str, Gate], ...] = ()  # by name
     compare: Gate | None = None
+    words: str = "canary"  # what is judged
+    unopened: Outcome = Outcome.FAILED  # the outcome if a gate does not open in time
+
+
+@dataclass(frozen=True)
+class PodByPod:
+    """How the pods of a workload are replaced one by one: in which order, and before each of them the new ones must have been
+    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone."""
+
+    order: str
+    settle: float = 0.0
+    gates: tuple[tuple[str, Gate], ...] = ()  # by name
+    run: str | None = None
+    leader: LeaderRule | None = None  # which pod goes last
 
 
 class Step(t.Protocol):
@@ -110,8 +125,18 @@ class Step(t.Protocol):
         before it. Both are None if nothing was changed."""
         return follow(workload, generation, before=found)
 
-    def gives_back(self) -> Step | None:
-        """The step that gives back what this one holds, after somebody else has changed the template."""
+    def pod_by_pod(self, workload: dict) -> PodByPod | None:
+        """How pods are replaced after the change, if no controller does that."""
+        return None
+
+    def unwaited(self, outcome: Outcome, workload: dict, message: str) -> tuple[Outcome, str]:
+        """The outcome and the message of a workload whose rollout is not waited for; those that are given if its controller
+        does the rest."""
+        return outcome, message
+
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        """The step that gives back what the run has set, after this one ended with this outcome; None if nothing must be
+        given back then."""
         return None
 
     def evident(self, workload: dict) -> dict:
@@ -119,7 +144,7 @@ class Step(t.Protocol):
         return workload
 
     def released(self, workload: dict) -> dict:
-        """The workload with the strategy that its rollout ends with."""
+        """The workload with the strategy that its rollout goes on with."""
         return workload
 
     def left(self, workload: dict) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -147,7 +148,15 @@ class UndoStep(Step):
         if self.run_id and restart.run_of(workload) != self.run_id and not self._gives_back(workload):
             words = f"{kinds.label(workload)} does not carry run {self.run_id} but {marks.carried(workload)}"
             return End(Outcome.UNCHANGED, f"{words}; nothing to undo")
+        if self._awaits_undone(workload):
+            return Follow(Outcome.UNDONE)
         return Act()
+
+    def _awaits_undone(self, workload: dict) -> bool:
+        """Whether what budgets ask for is given back only when the rollout is over that took the place of the run's."""
+        its = self.canaries.get(kinds.key(workload))
+        over = restart.run_of(workload) == self.run_id or status.judge(workload).state == status.DONE
+        return its is not None and its.enforced is not None and not over
 
     def _gives_back(self, workload: dict) -> Patch | None:
         """What gives back the strategy of a workload that no longer carries the run."""
@@ -164,6 +173,8 @@ class UndoStep(Step):
         held = self.releases and self.run_id is not None and hold.held(workload, self.run_id, self.partition)
         free = hold.released(workload, self.partition) if held else workload
         its = self.canaries.get(kinds.key(workload))
+        if its and its.enforced is not None:
+            its = None  # the undo is rolled out without harm to budgets too; see gives_back()
         held_only = free
         if its and self.run_id is not None:
             free = canary.released(free, its, self.run_id)
@@ -188,6 +199,13 @@ class UndoStep(Step):
     def said(self, outcome: Outcome, workload: dict) -> str:
         words = "rolled back" if outcome is Outcome.UNDONE else outcome.words
         return words + self.mode.note
+
+    def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
+        its = self.canaries.get(kinds.key(workload))
+        if outcome is not Outcome.UNDONE or its is None or its.enforced is None or self.run_id is None:
+            return None
+        left = canary.release(workload, its, self.run_id)
+        return GiveBackStep(self.run_id, self.mode, its, Outcome.UNDONE) if left else None
 
     def followed(self, failed: Outcome, outcome: Outcome, message: str) -> tuple[Outcome, str]:
         """A workload whose undo did not succeed keeps the outcome of its failure."""

@@ -32,3 +32,8 @@ class Timers:
         """The tasks whose instant is reached, the earliest first. Each instant is returned once."""
         while self._heap and self._heap[0][0] <= now:
             yield heapq.heappop(self._heap)[2]
+
+
+def come(instant: float | None, now: float) -> bool:
+    """Whether an instant is set and reached."""
+    return instant is not None and now >= instant

@@ -118,7 +118,7 @@ class Trials:
         else:
             why = trial.broken(course.pods, pods)
             if why:
-                self._failed(task, Outcome.FAILED, f"the canary failed: {why}")
+                self._failed(task, Outcome.FAILED, f"the {its.words} failed: {why}")
                 return
             course.others = trial.others(task.object, course.pods, pods)
             self._go_on(task, course, its, asked_at)
@@ -130,13 +130,15 @@ class Trials:
         course.unread_since = now if course.unread_since is None else course.unread_since
         if now - course.unread_since >= UNREAD_SECONDS:
             self._failed(
-                task, Outcome.UNFINISHED, f"the canary could not be judged: its pods could not be read: {error}"
+                task,
+                Outcome.UNFINISHED,
+                f"the {_its(task).words} could not be judged: its pods could not be read: {error}",
             )
         else:
             course.pods_due = self._timers.set(task, now + READ_AGAIN)
 
     def _begin_hold(self, task: Task, course: _Course, its: Trial, ready: dict[str, trial.Seen], now: float) -> None:
-        words = f"canary: {canary.words(task.object)}"
+        words = f"{its.words}: {canary.words(task.object)}"
         if len(ready) < its.pods:
             task.message = f"{words}, {len(ready)} of {its.pods} ready"
             return
@@ -153,7 +155,7 @@ class Trials:
                 course.pods_due = self._timers.set(task, task.settled_at)
             return
         if course.passed or not (its.gates or its.compare):
-            self._ended(task, task.outcome, f"canary: {canary.words(task.object)}, and held")
+            self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
             return
         course.gates = [*its.gates, *self._comparison(task, course, its)]
         self._next_gate(task, course)
@@ -200,17 +202,21 @@ class Trials:
         which = name if name == COMPARISON else f'gate "{name}"'
         told = f"the {which} ({gate.provider.about()}) is closed: {verdict.said}"
         if verdict.state is judgement.State.CLOSED:
-            task.message = f"canary: {canary.words(task.object)}; {told}"
+            task.message = f"{_its(task).words}: {canary.words(task.object)}; {told}"
             if verdict.again is not None:
                 course.gate_due = self._timers.set(task, verdict.again)
         elif verdict.state is judgement.State.FAILED:
-            self._failed(task, Outcome.FAILED, f"the canary failed: {told}")
+            self._failed(task, _its(task).unopened, f"the {_its(task).words} failed: {told}")
         else:
             if verdict.state is judgement.State.PASSED:
                 passed = f"the {which} counts as open for {task.title}, because on_timeout is continue"
                 self.warnings.append(f"{passed}: {verdict.said}")
             del course.gates[0]
             self._next_gate(task, course)
+
+
+def _its(task: Task) -> Trial:
+    return t.cast(Trial, task.step.trial)
 
 
 def _numbered(question: int, gate: Gate, *asked: t.Any) -> tuple[int, t.Any]:

@@ -12,14 +12,14 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer, Interrupted, Opened
 from ansible_collections.restartx.core.plugins.module_utils.engine.gating import AfterGates
 from ansible_collections.restartx.core.plugins.module_utils.engine.guarded import guarded
+from ansible_collections.restartx.core.plugins.module_utils.engine.judges import Judges
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import Permission
 from ansible_collections.restartx.core.plugins.module_utils.engine.pods import FEW, LOOK_AFTER, MANY, Pods, PodScope
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.settling import Settling
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
-from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
-from ansible_collections.restartx.core.plugins.module_utils.engine.trials import Trials
+from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers, come
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
@@ -59,8 +59,8 @@ class Watching:
         self._gates = gates
         self._tell_ended, self._tell_failed = ended, failed
         self._pods = Pods(tasks, executor, timers, self._failed)
-        self.trials = Trials(executor, timers, self._ended, self._failed)
-        self.answers = {**self._pods.answers, **self.trials.answers}
+        self._judges = Judges(executor, timers, permission, self._ended, self._failed, self._moves, self._look)
+        self.answers = {**self._pods.answers, **self._judges.answers}
         self._under_way: set[Key] = set()
         self._moved_at = 0.0  # when one of them changed last
         self._scope_of: dict[Key, Scope] = {}
@@ -73,7 +73,7 @@ class Watching:
     @property
     def warnings(self) -> list[str]:
         """What the user should know besides the outcomes."""
-        return [*self._warnings, *self._pods.warnings, *self.trials.warnings]
+        return [*self._warnings, *self._pods.warnings, *self._judges.warnings]
 
     def follow(self, found: Found) -> None:
         """Watches the workloads that were found, each scope from its own list on."""
@@ -101,14 +101,10 @@ class Watching:
 
     def begin(self, task: Task, outcome: Outcome) -> None:
         """Waits for the rollout of the workload. When it is done, the task has this outcome."""
-        now = self._executor.clock.monotonic()
         self._under_way.add(task.key)
         task.to(State.WATCHING, self._executor.clock, outcome, "")
-        task.deadline = self._timers.set(task, now + task.timeout) if task.timeout is not None else None
-        task.lingers_until = None
-        self._pods.begin(task)
-        self.trials.begin(task)
-        self._look_at_pods_later(task)
+        self._moves(task)
+        self._judges.begin(task)
         self._free_stuck_pods_later(task)
         scope = self._scope_of.get(task.key)
         lost = self._lost.get(scope) if scope else None
@@ -119,26 +115,33 @@ class Watching:
         else:
             self._look(task)
 
+    def _moves(self, task: Task) -> None:
+        """What is waited for begins, and has the whole timeout."""
+        until = None if task.timeout is None else self._executor.clock.monotonic() + task.timeout
+        task.deadline = None if until is None else self._timers.set(task, until)
+        task.lingers_until = None
+        self._pods.begin(task)
+        self._look_at_pods_later(task)
+
     def ring(self, task: Task, now: float) -> None:
         """Handles an instant of a task that has been reached. Its reason may no longer exist."""
-        if task.step.trial and task.state in FOLLOWED:
-            self.trials.ring(task, now)
-        lingered = _come(task.lingers_until, now) or (task.lingers_until is not None and _come(task.deadline, now))
-        if task.state is State.SETTLING and not task.step.trial and _come(task.settled_at, now):
+        self._judges.ring(task, now)
+        lingered = come(task.lingers_until, now) or (task.lingers_until is not None and come(task.deadline, now))
+        if task.state is State.SETTLING and not self._judges.decide(task) and come(task.settled_at, now):
             self._settled(task, task.message)
         elif task.state is State.WATCHING and lingered:
             task.lingers_until = min(task.lingers_until or now, now)
             self._look(task)
-        elif task.state is State.WATCHING and task.timeout is not None and _come(task.deadline, now):
+        elif task.state is State.WATCHING and task.timeout is not None and come(task.deadline, now):
             span = duration.text(task.timeout)
             self._failed(task, Outcome.UNFINISHED, f"{self.cut_off(task)}not done after {span}: {task.message}")
         elif task.state is State.WATCHING:
-            if _come(task.free_stuck_pods_at, now):
+            if come(task.free_stuck_pods_at, now):
                 task.free_stuck_pods_at = None
                 cluster = guarded(self._executor.cluster, self._permission.permitted(task.after_failure))
                 until = now + FREE_STUCK_PODS_TIMEOUT
                 self._executor.do(("free_stuck_pods", task.key), task.step.free_stuck_pods, cluster, task.object, until)
-            if _come(task.pods_at, now):
+            if come(task.pods_at, now):
                 self._look_at_pods(task, now)
             else:
                 self._pods.ring(task, now)
@@ -221,8 +224,8 @@ class Watching:
         if lost:
             self._ended(task, Outcome.SUPERSEDED, lost)
             return
-        if task.step.trial:
-            self.trials.look(task)
+        if self._judges.decide(task):
+            self._judges.look(task)
             return
         verdict = self._verdict(task)
         task.message = verdict.message
@@ -293,8 +296,3 @@ class Watching:
     def _free_stuck_pods_later(self, task: Task) -> None:
         if task.step.frees_stuck_pods(task.object):
             task.free_stuck_pods_at = self._timers.set(task, self._executor.clock.monotonic() + FREE_STUCK_PODS_EVERY)
-
-
-def _come(instant: float | None, now: float) -> bool:
-    """Whether an instant is set and reached."""
-    return instant is not None and now >= instant

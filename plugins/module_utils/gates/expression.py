@@ -31,12 +31,16 @@ class Expression:
         except exceptions.JMESPathError as error:
             raise GateError(f'"{text}" is not a JMESPath expression: {" ".join(str(error).split())}') from error
 
-    def holds(self, value: t.Any) -> tuple[bool, str]:
-        """Whether it is true of a value, and what it gave. Raises GateError if it cannot be evaluated."""
+    def value(self, value: t.Any) -> t.Any:
+        """What it gives for a value. Raises GateError if it cannot be evaluated."""
         try:
-            found = self._compiled.search(value)
+            return self._compiled.search(value)
         except (exceptions.JMESPathError, TypeError) as error:
             raise GateError(f'"{self.text}" cannot be evaluated: {" ".join(str(error).split())}') from error
+
+    def holds(self, value: t.Any) -> tuple[bool, str]:
+        """Whether it is true of a value, and what it gave. Raises GateError if it cannot be evaluated."""
+        found = self.value(value)
         shown = json.dumps(found, default=str)
         shown = shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}..."
         return found is not None and found is not False and found not in ("", [], {}), shown

@@ -31,12 +31,16 @@ class ObjectGate:
     def about(self) -> str:
         return f"{label_of(self.kind, self.name, self.namespace)}: {self.that.text}"
 
-    def ask(self, asking: Asking) -> Answer:
+    def read(self, asking: Asking) -> dict:
+        """The object. Raises ClusterError, and GateError if the cluster has no such kind."""
         group = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
         if group not in self._paths:
             self._paths[group] = api_path(group, self.namespace, self._plural(asking, group), self.name)
+        return asking.cluster.get(self._paths[group], deadline=asking.deadline)
+
+    def ask(self, asking: Asking) -> Answer:
         try:
-            found = asking.cluster.get(self._paths[group], deadline=asking.deadline)
+            found = self.read(asking)
         except NotFound:
             return Answer(False, f"{label_of(self.kind, self.name, self.namespace)} does not exist")
         holds, shown = self.that.holds(found)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ansible_collections.restartx.core.plugins.module_utils.preflight.facts import Facts
 from ansible_collections.restartx.core.plugins.module_utils.preflight.finding import BLOCKER, NOTE, RISK, Finding
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets as rollouts
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import enforce, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, Cover
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field, labels_of
 from ansible_collections.restartx.core.plugins.module_utils.rollout.labels import matches
@@ -15,20 +15,41 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.labels impor
 
 def budgets(workload: Object, facts: Facts) -> list[Finding]:
     """How the budgets of its pods and its strategy fit together."""
-    found = []
-    for budget in facts.budgets:
-        if kinds.kind_of(workload).wanted(workload) and rollouts.may_select(budget, workload):
-            found += _budget(workload, budget, facts)
+    if not kinds.kind_of(workload).wanted(workload):
+        return []
+    namespace = workload["metadata"].get("namespace", "")
+    about = [budget for budget in facts.budgets if rollouts.may_select(budget, workload)]
+    covers = [_cover(budget, namespace, facts) for budget in about]
+    found, planned = _enforced(workload, [cover for cover in covers if cover], facts)
+    for budget, cover in zip(about, covers):
+        found += _budget(planned, budget, cover, facts)
     return found
 
 
-def _budget(workload: Object, budget: Object, facts: Facts) -> list[Finding]:
+def _enforced(workload: Object, covers: list[Cover], facts: Facts) -> tuple[list[Finding], Object]:
+    """What `budgets: enforce` sets in its strategy, and the workload with that."""
+    its = enforce.of(workload, covers, facts.field_manager) if kinds.key(workload) in facts.enforced else None
+    if its is None:
+        return [], workload
+    label, planned = kinds.label(workload), enforce.tightened(workload, its)
+    refusal = enforce.refusal_by_owner(workload, facts.field_manager)
+    if refusal:
+        sentence, _semicolon, advice = refusal.partition("; ")
+        return [Finding("budget_undercut", BLOCKER, label, sentence, advice)], planned
+    sentence = (
+        f"the restart of {label} sets {enforce.words(its)} until it is rolled out, so that it undercuts no budget"
+    )
+    advice = "if new pods are created first, there must be room for one more in quotas and on nodes"
+    return [Finding("strategy_tightened", NOTE, label, sentence, advice)], planned
+
+
+def _budget(workload: Object, budget: Object, cover: Cover | None, facts: Facts) -> list[Finding]:
     kind, label = kinds.kind_of(workload), kinds.label(workload)
     namespace, name = workload["metadata"].get("namespace", ""), budget["metadata"]["name"]
     look = f"{facts.kubectl} get pdb {name} --namespace {namespace}"
     honoured = kinds.key(workload) in facts.honoured
-    cover = _cover(budget, namespace, facts)
-    refusal = cover.refusal(workload) if cover else None
+    advice = "" if kinds.key(workload) in facts.enforced or not cover else enforce.advice(workload, [cover])
+    refusal = cover.refusal(workload, advice if honoured else "") if cover else None
     if refusal and honoured:
         sentence, _semicolon, advice = refusal.partition("; ")
         return [Finding("budget_undercut", BLOCKER, label, sentence, advice)]

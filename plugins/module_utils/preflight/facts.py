@@ -24,7 +24,8 @@ class Facts:
     rule knows nothing, and reports nothing. `pods` are those of all namespaces, unless that is in `unread`; then only
     those of the namespaces of the workloads. `made` holds the pods that a dry run made from templates, by workload:
     admission may have changed them. `names` holds the names of ConfigMaps and Secrets, by (plural, namespace). `workloads`
-    are those of the run; the restarts of the `honoured` ones honour budgets.
+    are those of the run; the restarts of the `honoured` ones honour budgets, and those of the `enforced` ones set a
+    strategy for that.
     """
 
     now: datetime
@@ -43,6 +44,7 @@ class Facts:
     unread: frozenset[tuple[str, str]] = frozenset()
     workloads: t.Sequence[Object] = ()
     honoured: frozenset[Key] = frozenset()
+    enforced: frozenset[Key] = frozenset()
 
     def knows(self, plural: str, namespace: str = "") -> bool:
         """Whether these objects could be read."""

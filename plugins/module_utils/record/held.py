@@ -56,25 +56,27 @@ def partition_of(entry: Journal | None, workload: dict, may_be_held: bool) -> in
 
 
 def canary_of(
-    entry: Journal | None, workload: dict, pods: int | str | None, run: str, field_manager: str
+    entry: Journal | None, workload: dict, planned: int | str | Canary | None, run: str, field_manager: str
 ) -> Canary | None:
     """The canary that the journal must have for a workload: the one that it has already, as long as that has left
-    something, or that of the object as it is. `pods` is what the plan says of it; None if it has no canary."""
+    something, or that of the object as it is. `planned` are its pods as the plan has them, or what budgets ask for; None
+    if the strategy stays as it is."""
     known = canary_in(entry, workload, run)
     if known and canary.present(workload, known, run):
         return replace(known, managers=tuple(dict.fromkeys([*known.managers, field_manager])))
-    return None if pods is None else canary.of(workload, pods, field_manager)
+    return planned if isinstance(planned, Canary) else canary.planned(workload, planned, field_manager)
 
 
 def canary_in(entry: Journal | None, workload: dict, run: str) -> Canary | None:
     """The canary of a workload as its entry in the journal of a run has it. None if the run has given its strategy back:
-    what is like the canary's then is somebody's own."""
+    what is like the canary's then is somebody's own. An undo gives back what budgets ask for only at its end."""
     if entry is None or "canary" not in entry or entry["uid"] not in (None, workload["metadata"].get("uid")):
         return None
-    undone = entry["outcome"] == Outcome.UNDONE and marks.run_of(workload) != run
-    if entry["outcome"] in DONE or undone:
-        return None
-    return Canary.of_record(entry["canary"])
+    its, undone = (
+        Canary.of_record(entry["canary"]),
+        entry["outcome"] == Outcome.UNDONE and marks.run_of(workload) != run,
+    )
+    return None if entry["outcome"] in DONE or (undone and its.enforced is None) else its
 
 
 def canaries_of(run: Journal, objects: t.Mapping[tuple[str, str, str], dict]) -> dict[tuple[str, str, str], Canary]:
@@ -93,10 +95,10 @@ def tightener(runs: t.Iterable[dict], workload: dict, run: str | None = None) ->
 
 
 def tight_refusal(run: Journal, workload: dict, its: Canary) -> str:
-    """Why a workload that the canary of another run holds is not restarted, with what to do."""
-    held = canary.how_held(workload, its, run["run"])
+    """Why a workload whose strategy another run has changed is not restarted, with what to do."""
+    held, whose = canary.how_held(workload, its, run["run"]), its.whose(f'run "{run["run"]}"')
     return (
-        f'{kinds.label(workload)} is held by the canary of run "{run["run"]}" ({held}); continue that run, undo it, or '
+        f"{kinds.label(workload)} {whose} ({held}); continue that run, undo it, or "
         f"give the strategy back ({hold.LEFTOVERS}), then start again"
     )
 

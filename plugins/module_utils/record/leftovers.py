@@ -225,19 +225,19 @@ def _held(run: Run, key: Key, entry: t.Mapping[str, t.Any], search: _Search) -> 
 
 
 def _tightened(run: Run, key: Key, one: dict, place: Place) -> Leftover | None:
-    """A workload that the canary of a run holds, and that neither the undo nor the next start of the run takes on."""
+    """A workload whose strategy a run has changed, and that neither the undo nor the next start of the run takes on."""
     carried = marks.run_of(one) == run.journal["run"]
     if carried and (run.undoing or (run.open and run.newest and run.readable)):
         return None
-    told = _canary(run, key, one)
-    if not told:
+    told, its = _canary(run, key, one), held.canary_in(run.keys[key], one, run.journal["run"])
+    if not (told and its):
         return None
-    sentence = f"{kinds.label(one)} is held by the canary of {_by(run)}: {told}"
+    sentence = f"{kinds.label(one)} {its.whose(_by(run))}: {told}"
     return _workload(TIGHTENED, run, key, sentence, place.playbook("leftovers", repair="true"))
 
 
 def _canary(run: Run, key: Key, one: dict) -> str:
-    """How the canary of a run holds a workload; empty if it does not."""
+    """What of its canary, or of what budgets asked for, a run has left on a workload; empty if nothing."""
     its = held.canary_in(run.keys[key], one, run.journal["run"])
     return canary.how_held(one, its, run.journal["run"]) if its else ""
 
@@ -265,7 +265,7 @@ def _to_restart(
         return None
     undoes = entry["entry"] in run.reverting
     earlier = resume.decide(entry, one, known["run"], resume.retry_of(None), place.field_manager, since, undoes)
-    seen = status.judge(one, since=marks.written_at(one) if carried else None)
+    seen = resume.rollout_of(one, carried)
     tight = _canary(run, key, one) if carried else ""
     done = carried and seen.state == status.DONE and not tight
     if earlier.outcome is Outcome.SUPERSEDED or (done and key not in held):
@@ -283,7 +283,10 @@ def _to_restart(
         code, words = UNFINISHED, f"was {'refused' if refused else 'not restarted'} by {_by(run)}"
     sentence = f"{kinds.label(one)} {words}"
     if tight and run.readable and run.newest:
-        sentence += f"; its canary holds it: {tight}"
+        of_budgets = "enforced" in entry["canary"]
+        sentence += (
+            f"; {'its strategy is still tightened for budgets' if of_budgets else 'its canary holds it'}: {tight}"
+        )
     if not run.readable:
         sentence += "; this version cannot read the plan in the journal of the run"
     elif not run.newest:

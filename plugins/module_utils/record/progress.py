@@ -158,7 +158,7 @@ class ProgressWriter:
         for key, told in self._active.items():
             task = self._tasks[key]
             changed = task.object is not told.workload or (task.trouble, task.gate) != (told.trouble, told.gate)
-            if changed or task.step.trial:
+            if changed or _tells(task):
                 text = self._text(task)
                 self._active[key] = _Told(task.object, task.trouble, task.gate, text)
                 if text != told.text:
@@ -196,7 +196,7 @@ class ProgressWriter:
     @staticmethod
     def _text(task: Task) -> str:
         """What is waited for."""
-        if task.step.trial and task.state in FOLLOWED:
+        if _tells(task) and task.state in FOLLOWED:
             return ", ".join(filter(None, [task.message, task.trouble]))
         if task.state is State.SETTLING and task.gate:
             return f"rolled out; {task.gate}"
@@ -207,6 +207,12 @@ class ProgressWriter:
         if task.state is not State.WATCHING:
             return ""
         return ", ".join(filter(None, [status.waits_for(task.object), task.trouble]))
+
+
+def _tells(task: Task) -> bool:
+    """Whether the message of a task in progress says what it waits for: its pods decide, and not the status."""
+    one_by_one = task.step.pod_by_pod(task.object) and task.settled_at is None and not task.gate
+    return bool(task.step.trial or one_by_one)
 
 
 def _name(task: Task) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import judge
 
 _NEVER_SENT = (None, Outcome.REFUSED, Outcome.NOT_STARTED)
 _WAS_SENT = (*DONE, Outcome.IN_PROGRESS, Outcome.UNFINISHED, Outcome.SUPERSEDED)  # and did not fail
@@ -82,6 +83,10 @@ def decide(
     return Earlier(attempt if outcome in _NEVER_SENT else attempt + 1)
 
 
+def rollout_of(workload: dict, carries: bool = True) -> status.Verdict:
+    """How far the rollout of a workload is. If it carries the run, what is older than its restart tells nothing of it."""
+    return judge(workload, since=marks.written_at(workload) if carries else None)
+
+
 def _state(workload: dict) -> str:
-    """How far the rollout of a workload is that carries the run: what is older than its restart tells nothing of it."""
-    return status.judge(workload, since=marks.written_at(workload)).state
+    return rollout_of(workload).state

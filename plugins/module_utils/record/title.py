@@ -8,7 +8,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+
+Key = tuple[str, str, str]  # kind, namespace, name
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Title:
     pausing: frozenset[str] = frozenset()  # the entries whose failed workloads are held for inspection
     undoing: frozenset[str] = frozenset()  # the entries whose failed workloads are undone
     canaries: t.Mapping[str, int | str] = field(default_factory=dict)  # the pods of the canary of entries with one
+    enforced: t.Mapping[Key, Canary] = field(default_factory=dict)  # what budgets ask for, by workload
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import is_dead
 from ansible_collections.restartx.core.plugins.module_utils.rollout.labels import matches
 
-HONOUR, REPORT = MODES = ("honour", "report")
+HONOUR, ENFORCE, REPORT = MODES = ("honour", "enforce", "report")
+ASKING = frozenset({HONOUR, ENFORCE})  # with these, a restart begins only while there is room for it
 PLURAL = "poddisruptionbudgets"
 Key = tuple[str, str, str]
 # Labels that controllers add to the pods of a template.
@@ -132,20 +133,26 @@ class Cover:
             return here - kind.keeps(workload, here)
         return min(kind.stops_at_once(workload), here)
 
-    def refusal(self, workload: Object) -> str | None:
-        """Why a restart would undercut the budget even if all its pods were healthy, with the way out; None if not."""
-        kind, stops, wants = kinds.kind_of(workload), self._stops(workload), self._wants()
+    def refusal(self, workload: Object, advice: str = "") -> str | None:
+        """Why a restart would undercut the budget even if all its pods were healthy, with the way out; None if not.
+        `advice` is a way out besides the usual ones."""
+        kind, stops, wants = kinds.kind_of(workload), self.stops(workload), self._wants()
         if stops:
             failed = unknown(self.budget)
             if failed and condition(self.budget, "DisruptionAllowed").get("reason") == "SyncFailed":
                 return f"{failed}; correct the budget, or set budgets: {REPORT}"
         if not stops or not wants or self.most - stops >= min(wants):
             return None
-        return (
-            f"{_stopping(workload, stops)}{self._asks(min(wants))}; {_way_out(kind, workload, self.most - min(wants))}"
-        )
+        ways = _way_out(kind, workload, self.most - min(wants), advice)
+        return f"{_stopping(workload, stops)}{self._asks(min(wants))}; {ways}"
 
-    def _stops(self, workload: Object) -> int:
+    def room(self) -> int | None:
+        """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known."""
+        wants = self._wants()
+        return max(0, self.most - max(wants)) if wants else None
+
+    def stops(self, workload: Object) -> int:
+        """How many of its pods a rollout of the workload may stop at once if all are healthy."""
         stops = kinds.kind_of(workload).stops_at_once(workload)
         return stops if self._selects_all_of(workload) else min(stops, self._present[kinds.key(workload)])
 
@@ -160,7 +167,7 @@ class Cover:
 
     def closed(self, workload: Object, pending: int = 0) -> str | None:
         """Why a restart may not begin now; None if it may. Other rollouts may still stop `pending` pods of the budget."""
-        if not self._stops(workload):
+        if not self.stops(workload):
             return None
         lacking = unknown(self.budget)
         if lacking:
@@ -182,7 +189,7 @@ def _stopping(workload: Object, stops: int) -> str:
     return f"a restart of {kinds.label(workload)} may stop {stops} of {kinds.kind_of(workload).wanted(workload)} pods at once"
 
 
-def _way_out(kind: kinds.Kind, workload: Object, free: int) -> str:
+def _way_out(kind: kinds.Kind, workload: Object, free: int, advice: str) -> str:
     """What to do about a strategy that undercuts a budget which lets so many pods be stopped at most."""
     ways = []
     if kind.can_surge:
@@ -192,4 +199,4 @@ def _way_out(kind: kinds.Kind, workload: Object, free: int) -> str:
         ways.append(f"let the strategy stop at most {free} at once")
     elif not ways:
         ways.append("let the budget allow 1")
-    return ", or ".join([*ways, f"set budgets: {REPORT}"])
+    return ", or ".join(filter(None, [*ways, advice, f"set budgets: {REPORT}"]))

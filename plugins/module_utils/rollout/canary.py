@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import typing as t
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
@@ -23,65 +23,24 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
     share,
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch, status_of
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import (
+    MANAGER,
+    NONE,
+    ROLLING,
+    Canary,
+)
 
-ROLLING = "rollingUpdate"
-MANAGER = "restartx"
+__all__ = ["NONE", "Canary"]
+
 DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
+EACH = "each"  # instead of a number: one pod after another
 NO_DAEMON_SETS = "a DaemonSet has no canary"
-
-
-@dataclass(frozen=True)
-class Canary:
-    """The canary of one workload: how many pods it takes, and the strategy from before the run.
-
-    `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
-    `managers` are the field managers that have sent it, or will.
-    """
-
-    pods: int
-    before: Object | None
-    partition: int | None = None
-    managers: tuple[str, ...] = (MANAGER,)
-
-    @classmethod
-    def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
-        """From a journal. Raises KeyError, TypeError or ValueError if that has no canary of this form."""
-        before, partition = found["before"], found.get("partition")
-        if not isinstance(before, (dict, type(None))):
-            raise TypeError(f"{before!r} is not a strategy")
-        managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
-        return cls(int(found["pods"]), before, None if partition is None else int(partition), managers)
-
-    @property
-    def record(self) -> Object:
-        """As a journal has it."""
-        partition = {} if self.partition is None else {"partition": self.partition}
-        managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
-        return {"pods": self.pods, "before": self.before, **partition, **managers}
-
-    @property
-    def rolling(self) -> Object | None:
-        """The part of the strategy from before that the canary changes."""
-        return (self.before or {}).get(ROLLING)
-
-    @property
-    def tight(self) -> Object:
-        """What it sets there. Without pods, there is nothing to hold."""
-        if not self.pods:
-            return {}
-        return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
-
-    @property
-    def differences(self) -> Object:
-        """What of that was not so before."""
-        return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
-
-
-NONE = Canary(0, None)
 
 
 def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canary:
     """The canary of a workload that nothing holds yet. `pods` is a number, or a percentage of its pods, rounded up."""
+    if pods == EACH:
+        return replace(of(workload, 1, field_manager), moves=True)
     kind = kinds.kind_of(workload)
     wanted, before = kind.wanted(workload), copy.deepcopy(field(workload, f"spec.{kind.strategy}"))
     if kind.pausable:
@@ -89,6 +48,14 @@ def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canar
     floor: int = field(before, f"{ROLLING}.partition", 0)
     number = _number(pods, max(wanted - floor, 0))
     return Canary(number, before, max(wanted - number, floor), (field_manager,))
+
+
+def planned(workload: Object, pods: int | str | None, field_manager: str = MANAGER) -> Canary | None:
+    """The canary of a workload whose plan says so of `pods`; None if it has none. Only the partition of a StatefulSet can go
+    down pod by pod."""
+    kind = kinds.kind_of(workload)
+    whole = kind.pausable or kind.on_each_node or kind.strategy_of(workload).get("type") == "OnDelete"
+    return None if pods is None or (pods == EACH and whole) else of(workload, pods, field_manager)
 
 
 def _number(pods: int | str, wanted: int) -> int:
@@ -113,28 +80,30 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
             f"{kind.label(workload)} has the strategy Recreate, so all its pods stop before a canary could start; "
             "set it to RollingUpdate, or leave canary out for it"
         )
-    owner = _owner(workload, kind.strategy, field_manager)
+    option = "between_pods" if canary.moves else "canary"
+    owner = owner_of_strategy(workload, field_manager)
     if owner:
         return (
-            f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a canary sets; '
-            f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave canary out for it"
+            f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
+            f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave {option} out for it"
         )
-    if not (tightened(workload, canary, run) or _given_back(workload, canary)):
-        return f"the strategy of {kind.label(workload)} was changed since its canary was planned; start again"
-    fresh = of(released(workload, canary, run), canary.pods)
+    if not (tightened(workload, canary, run) or given_back(workload, canary)):
+        return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
+    fresh = of(released(workload, canary, run), EACH if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
     again = (
         f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
     )
     return (
-        f"{kind.label(workload)} was scaled to {kind.wanted(workload)} since its canary was planned, so other pods would "
-        f"be its canary; {again}"
+        f"{kind.label(workload)} was scaled to {kind.wanted(workload)} since its {canary.words} was planned, so other pods "
+        f"would be first; {again}"
     )
 
 
-def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
-    """Another manager that owns by apply what a canary changes."""
+def owner_of_strategy(workload: Object, field_manager: str) -> str | None:
+    """Another manager that owns by apply what is changed for a while."""
+    strategy = _strategy(workload)
     for entry in managers_of(workload):
         manager: str = entry.get("manager", "unknown")
         if entry.get("operation") != "Apply" or manager == field_manager:
@@ -149,10 +118,10 @@ def _owner(workload: Object, strategy: str, field_manager: str) -> str | None:
 def with_canary(restart: Patch, workload: Object, canary: Canary) -> Patch:
     """The patch of a restart, which sets what holds its rollout as well. It starts a rollout that is held already."""
     kind = kinds.kind_of(workload)
-    if not canary.pods:
+    if not canary.tight:
         return restart
     spec: Object = {**restart.body["spec"], kind.strategy: {ROLLING: canary.tight}}
-    if kind.pausable and field(workload, "spec.paused"):
+    if canary.pods and kind.pausable and field(workload, "spec.paused"):
         spec["paused"] = None
     return Patch(restart.content, {**restart.body, "spec": spec})
 
@@ -167,7 +136,7 @@ def tightened(workload: Object, canary: Canary, run: str) -> bool:
     now = _rolling(workload) or {}
     return (
         bool(canary.differences)
-        and all(now.get(name) == value for name, value in canary.tight.items())
+        and canary.holds(now)
         and _set_by(workload, canary, run, [(_strategy(workload), ROLLING, name) for name in canary.differences])
     )
 
@@ -186,12 +155,12 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
-    if not canary.pods:
+    if not canary.tight:
         return False
     if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
         return True
     # Nothing shows whether a strategy that was the same before is given back: it is judged again.
-    return not canary.differences and _given_back(workload, canary) and marks.run_of(workload) == run
+    return not canary.differences and given_back(workload, canary) and marks.run_of(workload) == run
 
 
 def released(workload: Object, canary: Canary, run: str) -> Object:
@@ -245,8 +214,8 @@ def arrived(workload: Object, canary: Canary, generation: int | None) -> status.
     newest = max(generation or 0, field(workload, "metadata.generation", 0))
     counts = status.counts(workload)
     if status_of(workload, "observedGeneration") < newest or counts.updated < min(canary.pods, counts.wanted):
-        return status.Verdict(status.WAITING, f"canary: {words(workload)}")
-    return status.Verdict(status.DONE, f"canary: {words(workload)}")
+        return status.Verdict(status.WAITING, f"{canary.words}: {words(workload)}")
+    return status.Verdict(status.DONE, f"{canary.words}: {words(workload)}")
 
 
 def words(workload: Object) -> str:
@@ -259,7 +228,7 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
     """What still holds a workload, for messages; empty if nothing does."""
     parts = ["paused"] if _paused_by_run(workload, canary, run) else []
     if tightened(workload, canary, run):
-        parts += [f"{name} {value}" for name, value in canary.differences.items()]
+        parts += [f"{name} {_rolling(workload)[name]}" for name in canary.differences]
     return " and ".join(parts)
 
 
@@ -268,8 +237,10 @@ def left(workload: Object, canary: Canary, run: str) -> str:
     what = how_held(workload, canary, run)
     if not what:
         return ""
-    held = f"it stays held after its canary ({what})"
-    if pauses(workload):
+    held = f"it stays held after its {canary.words} ({what})"
+    if canary.enforced is not None:
+        held = f"it keeps the strategy that its restart has set for budgets ({what})"
+    elif pauses(workload):
         held = f"its rollout goes on, because it is not paused, with what its canary has set ({what})"
     return f"{held}; to find and give back what is left: {LEFTOVERS}"
 
@@ -282,7 +253,7 @@ def _rolling(workload: Object) -> t.Any:
     return kinds.kind_of(workload).strategy_of(workload).get(ROLLING)
 
 
-def _given_back(workload: Object, canary: Canary) -> bool:
+def given_back(workload: Object, canary: Canary) -> bool:
     """Whether the strategy is what it was before, in all that the canary sets."""
     before, now = canary.rolling or {}, _rolling(workload) or {}
     return all(now.get(name) == before.get(name) for name in canary.tight)
@@ -294,4 +265,4 @@ def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
         return False
     if not canary.differences:
         return True
-    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not _given_back(workload, canary))
+    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not given_back(workload, canary))

@@ -108,12 +108,13 @@ def patch(workload: Object, stamp: Stamp) -> Object:
     return body
 
 
-def refusal(workload: Object, allow_owned: bool = False) -> str | None:
-    """Why this workload must not be restarted, as one sentence with what to do; None if it may be."""
+def refusal(workload: Object, allow_owned: bool = False, by_pods: bool = False) -> str | None:
+    """Why this workload must not be restarted, as one sentence with what to do; None if it may be. With `by_pods`, its pods
+    are replaced although no controller does that."""
     kind = kinds.kind_of(workload)
     if kinds.field(workload, "metadata.deletionTimestamp"):
         return f"{kind.label(workload)} is being deleted; wait until it is gone, or leave it out"
-    return kind.restart_refusal(workload) or owner.refusal(workload, allow_owned)
+    return (None if by_pods else kind.restart_refusal(workload)) or owner.refusal(workload, allow_owned)
 
 
 def carries(workload: Object, stamp: Stamp) -> bool:

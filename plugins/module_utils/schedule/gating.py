@@ -125,7 +125,7 @@ def mistakes(
     if errors:
         return errors
     return [
-        f"{root}.gates.{name}: nothing waits for this gate; name it in gates.before, gates.after or in a canary, or leave it out"
+        f"{root}.gates.{name}: nothing waits for this gate; name it in gates.before, gates.after, a canary or between_pods, or leave it out"
         for name in named
         if not any(name in found for found in names.values())
     ]

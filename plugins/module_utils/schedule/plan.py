@@ -12,6 +12,11 @@ from typing import Any
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR
 from ansible_collections.restartx.core.plugins.module_utils.schedule import gating, graph
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import (
+    BetweenPods,
+    between_errors,
+    between_gates,
+)
 from ansible_collections.restartx.core.plugins.module_utils.schedule.canary import (
     CanaryPlan,
     canary_errors,
@@ -28,16 +33,7 @@ DEFAULTS = {"timeout": 600.0, "grace": 300.0}  # seconds
 WORKLOAD, ENTRY, RUN = "workload", "entry", "run"  # what undo_scope may be
 NO_UNDO = "has no effect, because on_failure is undo nowhere; set on_failure: undo too, or leave it out"
 ALONE = "selection"  # the id of the entry from the selection options of a module
-SELECTORS = (
-    "name",
-    "name_pattern",
-    "label_selectors",
-    "field_selectors",
-    "select",
-    "uses",
-    "service_account",
-    "image",
-)
+SELECTORS = ("name", "name_pattern", "label_selectors", "field_selectors", "select", "uses", "service_account", "image")
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,7 @@ class Entry:
     gate: str | None = None  # the name of the gate that the entry is; it then selects nothing
     budgets: str = HONOUR  # one of rollout.budgets.MODES
     canary: CanaryPlan | None = None
+    between_pods: BetweenPods | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,7 @@ def reacting(entries: Sequence[Entry], on_failure: str, word: str) -> frozenset[
 def without_order(entry: Entry) -> Entry:
     """The entry without dependencies and limits."""
     plain = replace(entry, after=(), max_parallel=None, stagger=None, on_failure=None)
-    return replace(plain, gates=gating.NOTHING_ASKED, canary=None)
+    return replace(plain, gates=gating.NOTHING_ASKED, canary=None, between_pods=None)
 
 
 def selection_of(entry: Entry) -> Entry:
@@ -135,7 +132,7 @@ def check(data: object) -> Plan:
     asked = gating.Asked.of(defaults.get("gates"))
     if isinstance(data, Mapping) and not errors:
         of_all = [asked, *(entry.gates for entry in entries)]
-        errors.extend(gating.mistakes(data, of_all, canary_gates(entries, defaults), ROOT))
+        errors += gating.mistakes(data, of_all, {**canary_gates(entries, defaults), **between_gates(entries)}, ROOT)
     if "last_restarts" in values and "max_failure_rate" not in values:
         errors.append(
             f"{ROOT}.last_restarts: has no effect without max_failure_rate; add it, or leave last_restarts out"
@@ -190,6 +187,9 @@ def check_entries(data: object, defaults: Mapping[str, object], root: str = "wor
         for option, what in (("gates", "gates"), ("gate", "gates"), ("canary", "canaries"))
         if getattr(entry, option) not in (None, gating.NOTHING_ASKED)
     ]
+    errors += [
+        f"{path}: only a plan has gates; give the whole plan" for path, one in between_gates(entries).items() if one
+    ]
     if errors:
         raise PlanError(errors)
     return entries
@@ -206,7 +206,7 @@ def _entries(rows: Sequence[dict | None], defaults: dict[str, Any], root: str, e
     if len(entries) == len(rows) and all(entry.id for entry in entries):
         errors.extend(graph.check(entries, root))
     if not errors:
-        errors.extend([*_duplicates(entries, root), *canary_errors(entries, root)])
+        errors += [*_duplicates(entries, root), *canary_errors(entries, root), *between_errors(entries, root)]
     if entries and all(entry.gate for entry in entries):
         errors.append(f"{root}: all entries are gates; add one that selects workloads")
     return tuple(entries)
@@ -259,6 +259,7 @@ def _entry(values: dict[str, Any], defaults: dict[str, Any]) -> Entry:
         on_failure=values.get("on_failure"),
         gates=gating.Asked.of(values.get("gates")),
         canary=CanaryPlan.of(get("canary", None)),
+        between_pods=BetweenPods.of(values.get("between_pods")),
     )
 
 

@@ -23,6 +23,8 @@ HOMES = {
     "asked": "an option of gates of an entry or of the defaults",
     "canary": "an option of canary",
     "compare": "an option of compare of a canary",
+    "between_pods": "an option of between_pods",
+    "leader": "an option of leader of between_pods",
     "gate": "an option of a gate",
     "object": "an option of the object of a gate",
 }
@@ -105,7 +107,9 @@ def _unknown(section: str, key: object, path: str, where: str) -> str:
     for home, words in HOMES.items():
         if key in SCHEMA[home]:
             return f"{where}: unknown here; it is {words}"
-    everywhere = [option for options in SCHEMA.values() for option in options]
+    # `labels` of an entry is meant for label_selectors, and never for the label of a leader.
+    homes = [home for home in SCHEMA if home != "leader" or section == home]
+    everywhere = [option for home in homes for option in SCHEMA[home]]
     for nearest in values.near(key, everywhere):
         home = (
             "" if nearest in SCHEMA[section] else f", {next(HOMES[home] for home in HOMES if nearest in SCHEMA[home])}"

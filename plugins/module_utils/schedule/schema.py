@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.restartx.core.plugins.module_utils.schedule import canary, gating, selecting
+from ansible_collections.restartx.core.plugins.module_utils.schedule import between_pods, canary, gating, selecting
 
 ROOT = "restart_plan"
 SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
@@ -164,7 +164,7 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
         },
         "budgets": {
             "type": "budgets",
-            "about": "Whether restarts wait for the room that PodDisruptionBudgets leave, or only report it; see [budgets.md](budgets.md).",
+            "about": "Whether restarts wait for the room that PodDisruptionBudgets leave, set a strategy for that as well, or only report it; see [budgets.md](budgets.md).",
         },
         "gates": {
             "type": "mapping",
@@ -179,6 +179,11 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
             "type": "mapping",
             "of": "canary",
             "about": "The first pods of each workload are held and judged before the others; see [canary.md](canary.md).",
+        },
+        "between_pods": {
+            "type": "mapping",
+            "of": "between_pods",
+            "about": "Pods are replaced one by one, with a hold and gates in between; see [between-pods.md](between-pods.md).",
         },
     },
     "only": {
@@ -208,6 +213,8 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     },
     "canary": canary.ROWS,
     "compare": canary.COMPARE_ROWS,
+    "between_pods": between_pods.ROWS,
+    "leader": between_pods.LEADER_ROWS,
     "gate": gating.ROWS,
     "object": gating.OBJECT_ROWS,
     "accept": {

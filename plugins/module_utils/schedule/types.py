@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.schedule import (
+    between_pods,
     canary,
     days,
     gating,
@@ -79,6 +80,12 @@ TYPES = {
     ),
     "budgets": Type(
         values.choice(*budgets.MODES), ", ".join(f"`{word}`" for word in budgets.MODES), {"enum": list(budgets.MODES)}
+    ),
+    "label_pair": Type(between_pods.label_pair, "as `role=primary`", _TEXT),
+    "pod_order": Type(
+        values.choice(*pod_order.ORDERS),
+        ", ".join(f"`{word}`" for word in pod_order.ORDERS),
+        {"enum": list(pod_order.ORDERS)},
     ),
     "days": Type(values.many(days.day), "one or a list of `mon` to `sun`", _one_or_list(_TEXT)),
     "hours": Type(values.many(days.hours), 'one or a list, as `"22:00-01:00"`', _one_or_list(_TEXT)),

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
-from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, REPORT
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ASKING, REPORT
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration, values
 from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
@@ -58,7 +58,7 @@ def _meant(call: Call) -> tuple[list[tuple[str, str]], list[str], list[str | Non
     if call.params["plan"] is not None:
         plan = call.checked_plan()
         where = [pair for entry in plan.entries for pair in itertools.product(entry.kinds, entry.namespaces)]
-        honouring = [entry for entry in plan.entries if entry.budgets == HONOUR]
+        honouring = [entry for entry in plan.entries if entry.budgets in ASKING]
         honoured: list[str | None] = [one for entry in honouring for one in entry.namespaces or (None,)]
         return where, permissions.watched_everywhere(plan), honoured
     wanted = call.listed("kind", lambda kind: kinds.kind_named(str(kind)).name)

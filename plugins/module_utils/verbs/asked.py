@@ -17,7 +17,13 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import
     reacting,
 )
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
-from ansible_collections.restartx.core.plugins.module_utils.verbs import canary, gating, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    between_pods,
+    budgets,
+    canary,
+    gating,
+    pipeline,
+)
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 NO_WAVE = gating.AfterWave()
@@ -55,6 +61,8 @@ def asked_of(call: Call) -> Asked:
     if asked.undo_scope != WORKLOAD and not asked.undo:
         raise RolloutError(f"undo_scope: {NO_UNDO}")
     canary.check(call, asked.plan)
+    budgets.check(call, asked.entries)
+    between_pods.check(call, asked.entries)
     return asked
 
 

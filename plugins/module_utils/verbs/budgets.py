@@ -13,15 +13,24 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budgets impor
     look,
     may_stop_pods,
 )
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, Follow
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, status
-from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, REPORT, Cover
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, enforce, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import (
+    ASKING,
+    ENFORCE,
+    HONOUR,
+    REPORT,
+    Cover,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
+from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 SHOWN = 5  # workloads in a warning
@@ -30,9 +39,10 @@ SHOWN = 5  # workloads in a warning
 @dataclass
 class Known:
     """What was read before the run: by namespace, the budgets that are about restarts. `honouring` are the entries that
-    honour them."""
+    honour them, also those that set a strategy for that (`enforcing`)."""
 
     honouring: frozenset[str]
+    enforcing: frozenset[str] = frozenset()
     covers: dict[str, list[Cover]] = field(default_factory=dict)
     at: float = 0.0
     unread: list[str] = field(default_factory=list)  # namespaces whose budgets may not be read
@@ -44,9 +54,51 @@ class Known:
                 yield cover
 
 
+def check(call: Call, entries: t.Sequence[Entry]) -> None:
+    """Raises RolloutError if the call cannot give back what budgets ask for."""
+    if not any(entry.budgets == ENFORCE for entry in entries):
+        return
+    if call.params["journal"] is None:
+        raise RolloutError(
+            f"budgets: {ENFORCE} needs the option journal, because only the journal knows after a kill what the strategy was "
+            f"before; give a plan with a journal, or set budgets: {HONOUR}"
+        )
+    if not (call.params["wait"] or call.check_mode):
+        raise RolloutError(
+            f"budgets: {ENFORCE} needs wait: true, because the strategy is given back after the rollout; set wait to true, or "
+            f"set budgets: {HONOUR}"
+        )
+
+
+def enforced(call: Call, known: Known, tasks: t.Sequence[Task]) -> dict[Key, Canary]:
+    """What the restarts of entries that enforce budgets set in the strategies of their workloads."""
+    found = {}
+    for task in tasks:
+        if task.group in known.enforcing:
+            its = enforce.of(task.object, list(known.of(task.object)), call.mode.field_manager)
+            if its:
+                found[task.key] = its
+    return found
+
+
+def planned(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> dict[Key, Canary]:
+    """The same for the check of a plan, which tells by itself of a missing permission, and of strategies that others own."""
+    concerned = [entry for entry in entries if entry.budgets == ENFORCE]
+    groups = {entry.id for entry in concerned}
+    manager = call.mode.field_manager
+    own = [task for task in tasks if task.group in groups and not enforce.refusal_by_owner(task.object, manager)]
+    try:
+        return enforced(call, read(call, concerned, own), own) if own else {}
+    except RolloutError:
+        return {}
+
+
 def read(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> Known:
     """Reads the budgets of the namespaces in which a restart may stop pods. Raises RolloutError without permission."""
-    known = Known(frozenset(entry.id for entry in entries if entry.budgets == HONOUR))
+    known = Known(
+        frozenset(entry.id for entry in entries if entry.budgets in ASKING),
+        frozenset(entry.id for entry in entries if entry.budgets == ENFORCE),
+    )
     _read(call, known, [task for task in tasks if may_stop_pods(task) or _may_be_tried_again(task)], tasks)
     return known
 
@@ -91,13 +143,16 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
     from starting while there is no room. A dry run waits for nothing."""
     reported = []
     # What a canary holds was read with the strategy that is set for the hold.
-    held = [task for task in tasks if may_stop_pods(task) and task.step.released(task.object) != task.object]
+    held = [task for task in tasks if isinstance(task.step, CanaryStep) and may_stop_pods(task)]
+    held = [task for task in held if task.step.released(task.object) != task.object]
     _read(call, known, held, tasks)
     for task in filter(may_stop_pods, tasks):
         honoured = task.group in known.honouring
         workload = task.step.released(task.object)
         for cover in known.of(workload):
             refusal = cover.refusal(workload)
+            if refusal and honoured and task.group not in known.enforcing:
+                refusal = cover.refusal(workload, enforce.advice(workload, list(known.of(workload))))
             if honoured and refusal:
                 task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refusal))
                 break

@@ -16,6 +16,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule import reading, selecting, values
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError, ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import (
     ALONE,
@@ -55,6 +56,7 @@ OF_PLAN: t.Final = {
     "on_failure": "stop",
     "undo_scope": "workload",
     "budgets": HONOUR,
+    "between_pods": None,
 }
 
 
@@ -179,7 +181,7 @@ class Call:
 
     def _mapping(self, option: str) -> dict | None:
         """The values of an option that is a mapping, checked like that of a plan's entry; None if it was not given."""
-        given = self.params[option]
+        given = self.params.get(option)
         if given is None:
             return None
         errors: list[str] = []
@@ -216,6 +218,7 @@ class Call:
             settle=self.seconds("settle") or 0.0,
             grace=self.seconds("grace"),
             budgets=params.get("budgets", HONOUR),
+            between_pods=BetweenPods.of(self._mapping("between_pods")),
         )
 
     def new_run_id(self) -> str:

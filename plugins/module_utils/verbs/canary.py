@@ -5,18 +5,20 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import replace
 
-from ansible_collections.restartx.core.plugins.module_utils.engine import canary_steps, steps
-from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
+from ansible_collections.restartx.core.plugins.module_utils.engine import canary_steps, partition_steps, steps
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep, EnforceStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
 from ansible_collections.restartx.core.plugins.module_utils.record import held, journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
-from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE
-from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Plan
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import ORDINAL
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
@@ -25,7 +27,7 @@ WHOLE = "{}: the canary is all that is restarted, so no other pod waits for it"
 
 def check(call: Call, plan: Plan | None) -> None:
     """Raises RolloutError if the call cannot carry out the canaries of the plan."""
-    if not pods_of(plan):
+    if plan is None or not any(entry.canary for entry in plan.entries):
         return
     if call.params["journal"] is None:
         raise RolloutError(
@@ -41,7 +43,18 @@ def check(call: Call, plan: Plan | None) -> None:
 
 def pods_of(plan: Plan | None) -> dict[str, int | str]:
     """The number of pods in the canary of each entry that has one."""
-    return {entry.id: entry.canary.pods for entry in plan.entries if entry.canary} if plan else {}
+    return pods_of_entries(plan.entries) if plan else {}
+
+
+def pods_of_entries(entries: t.Sequence[Entry]) -> dict[str, int | str]:
+    """The same of some entries. A partition that goes down pod by pod is a canary with each of them."""
+    found: dict[str, int | str] = {entry.id: entry.canary.pods for entry in entries if entry.canary}
+    by_partition = [
+        entry.id
+        for entry in entries
+        if entry.between_pods and entry.between_pods.order == ORDINAL and not entry.between_pods.leader
+    ]
+    return {**found, **dict.fromkeys(by_partition, canary.EACH)}
 
 
 def prepare(
@@ -52,39 +65,62 @@ def prepare(
     run: str,
     known: t.Mapping[str, t.Any] | None,
     tasks: t.Sequence[Task],
+    enforced: t.Mapping[Key, Canary],
 ) -> dict[Key, Canary]:
-    """Lets each workload with a canary begin with it, and returns the canaries. `known` is the journal of the run as an
-    earlier start left it. A dry run only sends the restart of the first pods."""
-    plans, pods = {entry.id: entry.canary for entry in plan.entries}, pods_of(plan)
+    """Lets each workload with a canary begin with it, and those of which budgets ask for another strategy with that one.
+    Returns what is set in their strategies.
+
+    `known` is the journal of the run as an earlier start left it, and `enforced` what budgets ask for. A dry run only sends
+    the first patch.
+    """
+    plans, pods = {entry.id: entry for entry in plan.entries}, pods_of(plan)
     found: dict[Key, Canary] = {}
     for task in tasks:
         entry = known["workloads"].get(journal.entry_name(task.key)) if known else None
         restarts = t.cast(steps.RestartStep, task.step)
         if entry and entry["outcome"] in DONE and restart.carries(task.object, restarts.stamp):
             continue  # judged by an earlier start
-        its = held.canary_of(entry, task.object, pods.get(task.group), run, call.mode.field_manager)
+        planned = pods.get(task.group) or enforced.get(task.key)
+        its = held.canary_of(entry, task.object, planned, run, call.mode.field_manager)
         if its is None:
             continue
         found[task.key] = its
+        if its.enforced is not None:
+            task.step = enforcing = first(restarts, its)
+            if not call.check_mode:
+                task.then(canary_steps.of_enforced(enforcing))
+            continue
         task.step = begin = first(restarts, its)
-        given = plans[task.group]
-        # A plan that no longer has the canary lets the rollout go on as soon as its pods are ready.
-        names, hold = (given.gates, given.hold) if given else ((), 0.0)
-        if its.pods and not call.check_mode:
-            trial = Trial(its.pods, hold, tuple((name, gates[name]) for name in names), comparisons.get(task.group))
-            for step in canary_steps.of(begin, trial):
-                task.then(step)
-            if canary.whole(task.object, its):
-                call.warnings.append(WHOLE.format(task.title))
+        if not its.pods or call.check_mode:
+            continue
+        names, hold = _judged(plans[task.group], task.object)
+        trial = Trial(its.pods, hold, tuple((name, gates[name]) for name in names), comparisons.get(task.group))
+        if its.moves:
+            trial = replace(trial, words=its.words, unopened=Outcome.UNFINISHED)
+        following = partition_steps.of(begin, task.object, trial) if its.moves else canary_steps.of(begin, trial)
+        for step in following:
+            task.then(step)
+        if canary.whole(task.object, its) and not its.moves:
+            call.warnings.append(WHOLE.format(task.title))
     return found
 
 
-def planned(step: steps.RestartStep, workload: dict, pods: int | str) -> steps.RestartStep:
-    """The step that sends the restart of the first pods in the check of a plan."""
-    return first(step, canary.of(workload, pods))
+def _judged(entry: Entry, workload: dict) -> tuple[t.Sequence[str], float]:
+    """The names of the gates for the pods of a canary, and for how long these are held. A plan that no longer has the canary
+    lets the rollout go on as soon as its pods are ready."""
+    if entry.between_pods:
+        least = float(kinds.field(workload, "spec.minReadySeconds", 0))
+        return entry.between_pods.gates, max(entry.between_pods.settle, least)
+    return (entry.canary.gates, entry.canary.hold) if entry.canary else ((), 0.0)
 
 
-def first(step: steps.RestartStep, its: Canary) -> CanaryStep:
-    """The restart of the first pods, in place of the restart of all."""
+def planned(step: steps.RestartStep, workload: dict, pods: int | str) -> steps.RestartStep | None:
+    """The step that sends the restart of the first pods in the check of a plan; None if the workload has no canary."""
+    its = canary.planned(workload, pods)
+    return first(step, its) if its else None
+
+
+def first(step: steps.RestartStep, its: Canary) -> CanaryStep | EnforceStep:
+    """The restart that also sets what its canary or budgets need, in place of a plain one."""
     given = {name: getattr(step, name) for name in ("stamp", "mode", "now", "allow_owned", "settled", "under_way")}
-    return CanaryStep(**given, its=its)
+    return CanaryStep(**given, its=its) if its.enforced is None else EnforceStep(**given, its=its)

@@ -21,7 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.canary impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, without_order
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import canary, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, budgets, canary, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 NO_DRY_RUN = "does not support dry run"
@@ -53,8 +53,12 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
     step = steps.RestartStep(stamp, mode, call.clock.now, params["allow_owned"])
     unordered = [without_order(entry) for entry in entries]
     tasks = pipeline.tasks_of(found, unordered, step)
-    canaries = {entry.id: entry.canary.pods for entry in entries if entry.canary}
+    canaries = canary.pods_of_entries(entries)
+    between = {entry.id: entry.between_pods for entry in entries if entry.between_pods}
+    enforced = budgets.planned(call, entries, tasks)
     for task in tasks:
+        if task.group in between:
+            task.step = between_pods.restart_step(step, between[task.group], task.key[1])
         holder = held.holder(runs, task.object)
         if holder:
             task.step = replace(
@@ -63,9 +67,11 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
         elif tight := held.tightener(runs, task.object):
             task.step = _of_tight(step, task.object, *tight)
         elif _only_waited_for(task.object, runs, params["field_manager"]):
-            task.step = replace(step, under_way=True)
+            task.step = replace(t.cast(steps.RestartStep, task.step), under_way=True)
         elif task.group in canaries:
-            task.step = canary.planned(step, task.object, canaries[task.group])
+            task.step = canary.planned(step, task.object, canaries[task.group]) or task.step
+        elif task.key in enforced:
+            task.step = canary.first(step, enforced[task.key])
     pipeline.carry_out(call, found, unordered, tasks, RunOptions(wait=False))
     for task in tasks:
         good = task.good or NO_DRY_RUN in task.message

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
-from ansible_collections.restartx.core.plugins.module_utils.preflight.facts import Facts
+from ansible_collections.restartx.core.plugins.module_utils.preflight.facts import Facts, Key
 from ansible_collections.restartx.core.plugins.module_utils.preflight.pods import claims_of
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ASKING, ENFORCE
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import api_path
 from ansible_collections.restartx.core.plugins.module_utils.selection.uses import required_of
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
@@ -24,13 +26,16 @@ _ROOTS = {
 }
 _RUNNING = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
 
+NO_MODES: t.Mapping[Key, str] = types.MappingProxyType({})
+
 Wanted = tuple[str, str]  # the plural of a resource, and a namespace, "" for all
 
 
 def read(
-    call: Call, workloads: t.Sequence[dict], pods: Pods, kubectl: str, honoured: t.Collection[tuple[str, str, str]] = ()
+    call: Call, workloads: t.Sequence[dict], pods: Pods, kubectl: str, modes: t.Mapping[Key, str] = NO_MODES
 ) -> Facts:
-    """What the rules need to know about these workloads. What may not be read is in `unread`. Raises ClusterError."""
+    """What the rules need to know about these workloads. `modes` are the values of `budgets` for them. What may not be
+    read is in `unread`. Raises ClusterError."""
     wanted = _wanted(workloads)
     lists = dict(zip(wanted, together(lambda one: _read(call, *one), wanted)))
     if lists[("pods", "")] is None:
@@ -60,7 +65,8 @@ def read(
         names=names,
         made=pods.made,
         workloads=workloads,
-        honoured=frozenset(honoured),
+        honoured=frozenset(key for key, mode in modes.items() if mode in ASKING),
+        enforced=frozenset(key for key, mode in modes.items() if mode == ENFORCE),
         unread=frozenset(one for one, items in lists.items() if items is None),
     )
 

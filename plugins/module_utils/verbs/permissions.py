@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, kinds, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule import gating
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Plan, reacting
@@ -19,6 +19,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Ca
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+EVICTIONS = "pods/eviction"
 SHOWN = 8  # missing permissions in one message
 
 
@@ -46,7 +47,9 @@ class Access:
     @property
     def review(self) -> dict:
         """The SelfSubjectAccessReview for it."""
-        attributes = {"verb": self.verb, "group": self.group, "resource": self.resource}
+        resource, _slash, subresource = self.resource.partition("/")
+        attributes = {"verb": self.verb, "group": self.group, "resource": resource}
+        attributes |= {"subresource": subresource} if subresource else {}
         attributes |= {"namespace": self.namespace} if self.namespace else {}
         spec = {"resourceAttributes": attributes}
         return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
@@ -72,6 +75,11 @@ def missing(
     wanted += of_budgets(_honoured(call, plan, found))
     if plan:
         wanted += [*of_stuck_pods(where, plan), *of_records(namespace), *of_gates([*dict(plan.gates).values(), *gates])]
+        between = {entry.id: entry.between_pods for entry in plan.entries if entry.between_pods}
+        by_pods = [
+            key for key, one in found.objects.items() if pod_order.by_pods(one) and found.entry_of[key] in between
+        ]
+        wanted += of_evictions((key[1], between[found.entry_of[key]].order) for key in by_pods)
     return denied(call, wanted)
 
 
@@ -83,6 +91,30 @@ def of_stuck_pods(where: t.Iterable[tuple[str, str]], plan: Plan) -> list[Access
     return [Access("delete", "", "pods", namespace) for namespace in namespaces]
 
 
+def of_evictions(asked: t.Iterable[tuple[str, str]]) -> list[Access]:
+    """What restarts pod by pod need: for each, the namespace and the order of the pods."""
+    wanted: dict[Access, None] = {}
+    for namespace, order in asked:
+        wanted[Access("create", "", EVICTIONS, namespace)] = None
+        if order == pod_order.ZONE:
+            wanted[Access("get", "", "nodes", None)] = None
+    return list(wanted)
+
+
+def commands_for_evictions(call: Call, lacking: t.Sequence[Access]) -> list[str]:
+    """The commands that grant what evictions lack (ClusterRoles restartx-between-pods and restartx-zones)."""
+    kubectl = f"kubectl --context {call.cluster.context}" if call.cluster.context else "kubectl"
+    namespaces = [access.namespace for access in lacking if access.resource == EVICTIONS]
+    commands = [f"{kubectl} apply -f rbac/between_pods.yml"] if namespaces else []
+    commands += [
+        f"{kubectl} create rolebinding restartx-between-pods --clusterrole restartx-between-pods "
+        f"--serviceaccount restartx-system:restartx --namespace {where}"
+        for where in namespaces[:3]
+    ]
+    zones = [f"{kubectl} apply -f rbac/zones.yml"]
+    return commands + (zones if any(access.resource == "nodes" for access in lacking) else [])
+
+
 def of_budgets(namespaces: t.Iterable[str | None]) -> list[Access]:
     """What rbac/budgets.yml grants for restarts that honour budgets (ClusterRole restartx-budgets)."""
     return [Access("list", "policy", budgets.PLURAL, namespace) for namespace in dict.fromkeys(namespaces)]
@@ -91,8 +123,8 @@ def of_budgets(namespaces: t.Iterable[str | None]) -> list[Access]:
 def _honoured(call: Call, plan: Plan | None, found: Found) -> list[str]:
     """The namespaces in which restarts honour budgets."""
     if plan is None:
-        return [key[1] for key in found.objects] if call.params.get("budgets") == budgets.HONOUR else []
-    honouring = {entry.id for entry in plan.entries if entry.budgets == budgets.HONOUR}
+        return [key[1] for key in found.objects] if call.params.get("budgets") in budgets.ASKING else []
+    honouring = {entry.id for entry in plan.entries if entry.budgets in budgets.ASKING}
     return [key[1] for key in found.objects if found.entry_of[key] in honouring]
 
 
@@ -194,14 +226,15 @@ def sentence(call: Call, lacking: t.Sequence[Access], namespace: str, found: Fou
     missing = list(map(str, lacking))
     more = f", and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     context = f" --context {call.cluster.context}" if call.cluster.context else ""
-    of_rest = [access for access in lacking if access.resource != budgets.PLURAL]
+    of_rest = [access for access in lacking if access.resource not in (budgets.PLURAL, EVICTIONS, "nodes")]
     commands = [f"kubectl{context} apply -f rbac/cluster.yml"] if of_rest else []
     lacking_in = {access.namespace for access in of_rest}
     of_workloads = [where for where in dict.fromkeys(key[1] for key in found.objects) if where in lacking_in]
     commands += [f"kubectl{context} apply --namespace {where} -f rbac/namespace.yml" for where in of_workloads[:3]]
-    if len(of_rest) < len(lacking):
+    if any(access.resource == budgets.PLURAL for access in lacking):
         commands.append(f"kubectl{context} apply -f rbac/budgets.yml (or set budgets: {budgets.REPORT})")
     jobs = [access.namespace for access in lacking if access.resource == "jobs"]
+    commands += commands_for_evictions(call, lacking)
     commands += [f"kubectl{context} apply -f rbac/gates.yml"] if jobs else []
     commands += [
         f"kubectl{context} create rolebinding restartx-gates --clusterrole restartx-gates "

@@ -21,7 +21,6 @@ from ansible_collections.restartx.core.plugins.module_utils.preflight.finding im
 )
 from ansible_collections.restartx.core.plugins.module_utils.preflight.limits import Limits
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes.commands import kubectl
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
@@ -73,9 +72,9 @@ def findings_of(
     workloads = list(found.objects.values())  # as they are, not as the dry runs would make them
     refusals = {task.key: task.message for task in tasks if task.outcome is Outcome.REFUSED}
     pods = dry_run.pods(call, [one for key, one in found.objects.items() if key not in refusals])
-    honouring = {entry.id for entry in entries if entry.budgets == HONOUR}
-    honoured = [key for key in found.objects if found.entry_of[key] in honouring]
-    known = facts.read(call, workloads, pods, command, honoured)
+    modes = {entry.id: entry.budgets for entry in entries}
+    of_workloads = {key: modes[found.entry_of[key]] for key in found.objects}
+    known = facts.read(call, workloads, pods, command, of_workloads)
     limits = _limits(call, entries, found, plan)
     findings = examine(workloads, known, limits, refusals, pods.refused)
     unread = _unread([*known.unread, *((what, where) for where, what in pods.unread.items())])

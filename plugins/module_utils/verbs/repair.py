@@ -117,7 +117,7 @@ def _release(call: Call, found: Found, one: Leftover) -> dict:
     body = hold.release(workload, partition)
     if body:
         patch, its = Patch("strategic", body), held.canary_in(run.keys[one.key], workload, str(one.run))
-        if its:
+        if its and its.enforced is None:  # what budgets ask for is given back when everything is rolled out
             patch = canary.with_release(patch, hold.released(workload, partition), its, str(one.run))
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: hold.release(now, partition) is None)

@@ -31,6 +31,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import
 )
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    between_pods,
     budgets,
     canary,
     earlier,
@@ -40,7 +41,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs import (
 )
 from ansible_collections.restartx.core.plugins.module_utils.verbs.asked import Asked, asked_of
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
-from ansible_collections.restartx.core.plugins.module_utils.verbs.undo_scope import Rest
+from ansible_collections.restartx.core.plugins.module_utils.verbs.undo_scope import Rest, Undone
 
 
 def restart(call: Call) -> dict:
@@ -85,11 +86,16 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         step = steps.RestartStep(stamp, call.mode, call.clock.now, params["allow_owned"])
         tasks = pipeline.tasks_of(found, asked.entries, step)
         known_budgets = budgets.read(call, asked.entries, tasks)
+        enforced = budgets.enforced(call, known_budgets, tasks)
+        title = replace(title, enforced=enforced) if title else None
+        between_pods.check_permissions(call, asked.entries, tasks)
         writer = _begin_journal(call, title, known, step, tasks, of_earlier.closed) if title and known else None
         canaries: dict[Key, Canary] = {}
         if asked.plan and title and known:
-            canaries |= canary.prepare(call, asked.plan, asked.gates, asked.comparisons, run, known.run, tasks)
+            given = (asked.plan, asked.gates, asked.comparisons, run, known.run)
+            canaries |= canary.prepare(call, *given, tasks, enforced)
             options = replace(options, undo_failed=replace(options.undo_failed, canaries=canaries))
+        options = between_pods.prepare(asked.entries, asked.gates, run, tasks, options)
         _hold_failed(call, asked, run, tasks, writer, canaries)
         gates = _gates(call, asked, known.run if known else None, scope, tasks, writer)
         of_budgets = budgets.apply(call, known_budgets, tasks, run)
@@ -107,6 +113,13 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         of_all = (asked.entries, tasks, asked.limits)
         before = across.Before(asked.plan, gates.journaled()["gates"]) if asked.plan else None
         rest = Rest(call, scope, options.undo_failed, *of_all, title, lease, asked.logs, before).undo()
+    return _result(asked, gates, scope, tasks, rest, run)
+
+
+def _result(
+    asked: Asked, gates: gating.Gates, scope: UndoScope, tasks: t.Sequence[Task], rest: Undone | None, run: str
+) -> dict:
+    """The result of the module. `rest` is what came of the undo of the rest."""
     result = pipeline.result([*tasks, *(rest.others if rest else ())], "restarted", asked.plan is None, run_id=run)
     if asked.gates or asked.after_wave.gates:
         result["gates"] = gates.results()
@@ -195,7 +208,7 @@ def _hold_failed(
     """Lets the workloads of entries with `on_failure: pause` be held after a failure. Without a journal, only a Deployment
     itself shows that an earlier call with this run has done so."""
     for task in tasks:
-        if task.group in asked.pause:
+        if task.group in asked.pause and not task.step.pod_by_pod(task.object):  # then nothing more is evicted
             if writer is None and hold.held(task.object, run, None):
                 told = hold.refusal(task.object, run, None, call.cluster.context)
                 task.step = replace(t.cast(steps.RestartStep, task.step), settled=End(Outcome.REFUSED, told))

@@ -20,7 +20,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import acro
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import lock, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, lock, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 SHOWN = 5  # run ids in a message
@@ -64,6 +64,8 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
         delete_stuck_pods=params["delete_stuck_pods"] or (written is not None and written.delete_stuck_pods),
     )
     tasks = tasks_of(found, entries, step, known)
+    if written:
+        between_pods.undo_of_run(written.entries, params["run_id"], tasks)
     # Whoever finishes an undo leaves alone what it does.
     across_gates = known["across_gates"] if options["across_gates"] is None else options["across_gates"]
     if written and not across_gates:
@@ -80,7 +82,7 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
     pipeline.carry_out(
         call, found, entries, tasks, run_options, limits, observers, guards, doing="rolling back", run=params["run_id"]
     )
-    kept = [task.title for task in tasks if t.cast(steps.UndoStep, task.step).kept]
+    kept = [task.title for task in tasks if is_kept(task)]
     result = pipeline.result(tasks, "rolled back", run_id=params["run_id"])
     return {**result, "kept": kept} if kept else result
 
@@ -95,6 +97,11 @@ def tasks_of(found: Found, entries: t.Sequence[Entry], step: steps.UndoStep, kno
         if known and held.is_held(known, task.object, may_be_held):
             task.step = replace(step, releases=True, partition=held.partition_before(known, task.object))
     return tasks
+
+
+def is_kept(task: Task) -> bool:
+    """Whether the workload was left alone. What gives back a strategy follows an undo, so it was not."""
+    return isinstance(task.step, steps.UndoStep) and bool(task.step.kept)
 
 
 def keep(tasks: t.Sequence[Task], before: across.Before, members: t.Mapping[str, t.Sequence[backwards.Key]]) -> None:

@@ -116,7 +116,7 @@ class Rest:
                 task.undone_too(by_key[task.key], f"{whys[task.key]}, and undo_scope is {scope.scope}")
         others = [task for task in made if task.key not in whys]
         left = [task for task in made if task.outcome not in (Outcome.UNDONE, Outcome.UNCHANGED)]
-        return Undone(others, left, [task for task in made if t.cast(UndoStep, task.step).kept])
+        return Undone(others, left, [task for task in made if undo_run.is_kept(task)])
 
     def _carry_out(
         self, members: t.Mapping[str, t.Sequence[backwards.Key]], known: dict | None, maps: t.Sequence[dict]

@@ -245,6 +245,18 @@ def test_what_may_heal_and_what_may_have_been_carried_out(code, retry_after, tra
     assert error.retry_after == (retry_after if transient else None)
 
 
+def test_a_budget_that_does_not_allow_an_eviction_is_named_and_is_no_busy_server():
+    said = "The disruption budget db needs 3 healthy pods and has 3 currently"
+    path = "/api/v1/namespaces/shop/pods/db-1/eviction"
+    words = "Cannot evict pod as it would violate the pod's disruption budget."
+    causes = [{"reason": "DisruptionBudget", "message": said}]
+    error = error_of(answer(429, words, "POST", path, "TooManyRequests", details={"causes": causes}, retry_after=10.0))
+    assert type(error) is errors.OverBudget and (error.transient, error.ambiguous) == (False, False)
+    assert error.refusal == said and "too busy" not in str(error) and str(error).endswith(f": {said}")
+    busy = error_of(answer(429, words, "POST", path, "TooManyRequests", details={"causes": [{"reason": "other"}, "x"]}))
+    assert type(busy) is errors.Throttled and busy.transient
+
+
 @pytest.mark.parametrize(
     ("header", "details", "seconds"),
     [

@@ -112,6 +112,9 @@ FOUR = several(4, pods=1)
 RWOP = claim("ReadWriteOncePod")
 
 HONOURED = frozenset({("Deployment", "shop", "api")})
+HONOURED_SET = frozenset({("StatefulSet", "shop", "api")})
+OF_STRATEGY = {"f:spec": {"f:strategy": {"f:rollingUpdate": {}}}}
+APPLIED = [{"manager": "kustomize", "operation": "Apply", "fieldsV1": OF_STRATEGY}]
 
 
 def node_with(number):
@@ -486,6 +489,23 @@ TROUBLED = {
     "fewer healthy pods than a budget needs that is honoured": (
         scene(made(pods=3, strategy=FREEING), budgets=[budget(2, 2)], honoured=HONOURED),
         [("below_budget", RISK)],
+    ),
+    "a strategy that is tightened for a budget": (
+        scene(made(pods=3, strategy=FREEING), budgets=[budget(3, 3)], honoured=HONOURED, enforced=HONOURED),
+        [("strategy_tightened", NOTE), ("budget_allows_nothing", NOTE)],
+    ),
+    "a strategy that undercuts a budget, and cannot be tightened": (
+        scene(made("StatefulSet", 3), budgets=[budget(3, 3)], honoured=HONOURED_SET, enforced=HONOURED_SET),
+        [("budget_undercut", BLOCKER)],
+    ),
+    "a strategy that undercuts a budget, and is another manager's": (
+        scene(
+            made(pods=3, strategy=FREEING, managedFields=APPLIED),
+            budgets=[budget(3, 3)],
+            honoured=HONOURED,
+            enforced=HONOURED,
+        ),
+        [("budget_undercut", BLOCKER), ("budget_allows_nothing", NOTE)],
     ),
     "a budget that allows nothing, and no pod is missing": (
         scene(made(pods=3), budgets=[budget(3, 3)], honoured=HONOURED),

@@ -193,12 +193,12 @@ def test_an_ordinary_workload_is_not_refused(kind):
         (
             workload("StatefulSet", spec={"updateStrategy": {"type": "OnDelete"}}),
             'statefulset "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no '
-            "pod; set it to RollingUpdate, or delete the pods one by one",
+            "pod; set it to RollingUpdate, or have its pods evicted one by one with the option between_pods",
         ),
         (
             workload("DaemonSet", spec={"updateStrategy": {"type": "OnDelete"}}),
             'daemon set "api" in namespace "shop" has the update strategy OnDelete, so a restart would replace no '
-            "pod; set it to RollingUpdate, or delete the pods one by one",
+            "pod; set it to RollingUpdate, or have its pods evicted one by one with the option between_pods",
         ),
         (
             workload("StatefulSet", spec={"updateStrategy": _partition(3)}),

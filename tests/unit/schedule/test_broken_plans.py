@@ -139,7 +139,7 @@ BROKEN = [
     (
         plan(more="gates: {up: {tcp: 'db:5432'}}"),
         ".gates.up",
-        "nothing waits for this gate; name it in gates.before, gates.after or in a canary, or leave it out",
+        "nothing waits for this gate; name it in gates.before, gates.after, a canary or between_pods, or leave it out",
     ),
     (entry("name: api, canary: {pods: 1}"), ".workloads[0].canary.hold", "is required"),
     (entry("name: api, canary: true"), ".workloads[0].canary", "true is not a mapping of options"),
@@ -168,6 +168,65 @@ BROKEN = [
         entry("name: api, kind: DaemonSet, canary: {hold: 2m}"),
         ".workloads[0].canary",
         "a DaemonSet has no canary; set canary in the entries of Deployments and StatefulSets, and not in the defaults",
+    ),
+    (entry("name: api, between_pods: {settle: 5s}"), ".workloads[0].between_pods.order", "is required"),
+    (
+        entry("name: api, between_pods: {}"),
+        ".workloads[0].between_pods",
+        "is an empty mapping; give it options, or leave it out",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: name}"),
+        ".workloads[0].between_pods.order",
+        '"name" is not one of ordinal, age, zone',
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, gates: up}"),
+        ".workloads[0].between_pods.gates",
+        'no gate "up"; the plan has none',
+    ),
+    (
+        entry("name: api, between_pods: {order: age}"),
+        ".workloads[0].between_pods",
+        "the pods of a Deployment are always replaced by its controller; set kind to StatefulSet or DaemonSet, or leave "
+        "between_pods out",
+    ),
+    (
+        entry("name: db, kind: [StatefulSet, DaemonSet], between_pods: {order: ordinal}"),
+        ".workloads[0].between_pods.order",
+        "the pods of a DaemonSet have no ordinals; write age or zone, in an entry of its own if need be",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {that: a}}"),
+        ".workloads[0].between_pods.leader",
+        "give either label or object",
+    ),
+    (
+        entry(
+            "name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, object: {kind: A, name: a}}}"
+        ),
+        ".workloads[0].between_pods.leader",
+        "give either label or object",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, that: c}}"),
+        ".workloads[0].between_pods.leader.that",
+        "has no effect with label; leave it out",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {object: {kind: A, name: a}}}"),
+        ".workloads[0].between_pods.leader.that",
+        "is missing; give a JMESPath expression that gives the name of the pod",
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: role}}"),
+        ".workloads[0].between_pods.leader.label",
+        '"role" is not a label such as role=primary',
+    ),
+    (
+        entry("name: db, kind: StatefulSet, between_pods: {order: age}, canary: {hold: 2m}"),
+        ".workloads[0].between_pods",
+        "cannot be combined with canary; take canary out of this entry, or out of the defaults",
     ),
     (
         plan(more="gates: {up: {}}"),
@@ -304,7 +363,12 @@ BROKEN = [
     (defaults("failure_budget: 1"), ".defaults.failure_budget", "unknown here; it is an option of the plan itself"),
     (defaults("max_parallel: 0"), ".defaults.max_parallel", "0 is not a whole number of at least 1"),
     (defaults("max_parallel: three"), ".defaults.max_parallel", '"three" is not a whole number of at least 1'),
-    (defaults("budgets: enforce"), ".defaults.budgets", '"enforce" is not one of honour, report'),
+    (defaults("budgets: obey"), ".defaults.budgets", '"obey" is not one of honour, enforce, report'),
+    (
+        entry("name: api, canary: {hold: 2m}, budgets: enforce"),
+        ".workloads[0].canary",
+        "a canary and budgets: enforce both set the strategy; set budgets: honour for this entry, or leave canary out of it",
+    ),
     (defaults("undo_scope: all"), ".defaults.undo_scope", '"all" is not one of workload, entry, run'),
     (
         defaults("undo_scope: run"),

@@ -14,6 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.schema impo
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
 COMPARE = {"prometheus": "a{pod=~'$canary'} / a{pod=~'$stable'}", "url": "http://prometheus", "max_ratio": 1.2}
+BETWEEN = {"order": "age", "gates": "up", "leader": {"label": "role=primary"}}
 PLAN = {
     "version": 1,
     "name": "rotate",
@@ -26,6 +27,7 @@ PLAN = {
             "exclude": {"name": "web"},
             "canary": {"hold": "2m", "compare": COMPARE},
         },
+        {"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": BETWEEN},
     ],
     "window": {"timezone": "UTC", "hours": "22:00-23:00"},
     "accept": [{"finding": "one_replica", "reason": "a cache"}],
@@ -38,6 +40,8 @@ PATHS = {ROOT: ROOT, "defaults": f"{ROOT}.defaults", "workloads": f"{ROOT}.workl
 PATHS["accept"] = f"{ROOT}.accept[0]"
 PATHS |= {"asked": f"{ROOT}.defaults.gates", "gate": f"{ROOT}.gates.up", "object": f"{ROOT}.gates.up.object"}
 PATHS |= {name: f"{ROOT}.workloads[0].{name}" for name in ("only", "exclude", "canary")}
+PATHS["between_pods"] = f"{ROOT}.workloads[1].between_pods"
+PATHS["leader"] = f"{ROOT}.workloads[1].between_pods.leader"
 PATHS["compare"] = f"{ROOT}.workloads[0].canary.compare"
 
 
@@ -51,6 +55,8 @@ def place(plan, section):
         "gate": gate,
         "object": gate["object"],
         "compare": entry["canary"]["compare"],
+        "between_pods": plan["workloads"][1]["between_pods"],
+        "leader": plan["workloads"][1]["between_pods"]["leader"],
     }
     return outer[section] if section in outer else entry[section]
 

@@ -56,7 +56,10 @@ def test_what_undercuts_a_budget_in_any_case_is_refused_before_anything_is_touch
     cluster = BudgetedCluster([freeing("api", **CORE), freeing("web")], [budget(minAvailable=2)])
     result = restart(cluster, check_mode)
     assert outcomes(result) == {"api": "refused", "web": "not_started"} and not cluster.patches
-    assert message(result, "api") == f"{REFUSED}; use maxUnavailable: 0 and maxSurge: 1, or set budgets: report"
+    assert (
+        message(result, "api")
+        == f"{REFUSED}; use maxUnavailable: 0 and maxSurge: 1, or set budgets: enforce, or set budgets: report"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_other_kinds_are_refused_as_well(kind):
     assert outcomes(restart(cluster, kind=[kind])) == {"db": "refused"}
 
 
-@pytest.mark.parametrize("value", ["enforce", "", "honor", None, []], ids=repr)
+@pytest.mark.parametrize("value", ["force", "", "honor", None, []], ids=repr)
 def test_another_word_is_refused_in_a_plan(value):
     with pytest.raises(PlanError, match=r"restart_plan\.defaults\.budgets: "):
         calling.run("k8s_rollout_restart", cluster_of(), plan=plan("api", budgets=value))

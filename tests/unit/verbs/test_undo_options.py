@@ -19,6 +19,7 @@ ONLY_RESTART = {
     **dict.fromkeys(("reason", "ticket", "operator", "change_cause", "annotations"), "is written by a restart"),
     **dict.fromkeys(("plan", "workloads"), "the journal names the workloads of a run, and their order"),
     **dict.fromkeys(("max_parallel", "stagger", "settle"), "of many workloads; an undo of a run has those of its plan"),
+    "between_pods": "the plan in the journal says how the pods of a run are evicted",
     **dict.fromkeys(("failure_budget", "fail_fast", "on_failure", "undo_scope"), "is about failures of restarts"),
     **dict.fromkeys(
         ("window", "gate_auth", "bake", "wave_gates", "budgets"),

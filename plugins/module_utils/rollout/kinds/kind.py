@@ -159,7 +159,7 @@ class Kind(Strategy):
             return None
         return (
             f"{self.label(workload)} has the update strategy OnDelete, so a restart would replace no pod; "
-            f"set it to RollingUpdate, or delete the pods one by one"
+            "set it to RollingUpdate, or have its pods evicted one by one with the option between_pods"
         )
 
     def restart_patch(self, workload: Object, marks: t.Mapping[str, str | None], own: t.Mapping[str, str]) -> Patch:

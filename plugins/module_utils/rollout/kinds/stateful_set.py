@@ -92,9 +92,9 @@ class StatefulSet(WithControllerRevisions):
         """The partition counts from the first ordinal (updateStatefulSet in Kubernetes' stateful_set_control.go)."""
         newest, start = self.newest_hash(workload), field(workload, "spec.ordinals.start", 0)
         new = [
-            _ordinal(pod) - start
+            ordinal(pod) - start
             for pod in pods
-            if newest and self.owns(workload, pod) and self.revision_of(pod) == newest and _ordinal(pod) >= start
+            if newest and self.owns(workload, pod) and self.revision_of(pod) == newest and ordinal(pod) >= start
         ]
         lowest = min(new, default=self.wanted(workload))
         return _with_partition(max(lowest, self.partition(workload)))
@@ -137,7 +137,7 @@ class StatefulSet(WithControllerRevisions):
             and not field(pod, "metadata.deletionTimestamp")
             and field(pod, "status.phase") not in ("Failed", "Succeeded")  # the controller replaces those itself
         ]
-        return sorted(found, key=_ordinal, reverse=True)
+        return sorted(found, key=ordinal, reverse=True)
 
     def stuck_pods(self, workload: Object, pods: t.Sequence[Object]) -> list[Object]:
         """A pod that never becomes ready blocks its own replacement (kubernetes#67250).
@@ -153,7 +153,7 @@ class StatefulSet(WithControllerRevisions):
         return [
             pod
             for pod in self.blocking_pods(workload, pods)
-            if self.revision_of(pod) not in (None, wanted) and _ordinal(pod) >= self._first_replaced(workload, pod)
+            if self.revision_of(pod) not in (None, wanted) and ordinal(pod) >= self._first_replaced(workload, pod)
         ]
 
     def newest_hash(self, workload: Object) -> str | None:
@@ -178,7 +178,8 @@ def _with_partition(partition: int) -> Object:
     return {"updateStrategy": {"rollingUpdate": {"partition": partition}}}
 
 
-def _ordinal(pod: Object) -> int:
+def ordinal(pod: Object) -> int:
+    """The number at the end of the name of a pod; -1 if it has none."""
     text = pod["metadata"]["name"].rpartition("-")[2]
     return int(text) if text.isdecimal() else -1
 

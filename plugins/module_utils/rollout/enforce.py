@@ -1,0 +1,107 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a restart sets in the strategy of a workload so that it undercuts no PodDisruptionBudget (`budgets: enforce`).
+
+A strategy that creates new pods first stops none. Another one stops no more pods than the budgets allow if all pods are
+healthy. Where that is none, new pods are created first, if the kind can do so. What was there is given back as after a
+canary (rollout/canary.py).
+"""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ENFORCE, REPORT, Cover
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import MANAGER, ROLLING
+
+NO_POD = {"maxUnavailable": 0}
+ADVICE = f"set budgets: {ENFORCE}"
+
+
+def tight(workload: Object, covers: t.Iterable[Cover]) -> Object:
+    """What to set in the rolling update of a workload; {} if nothing. `covers` are the budgets of its pods."""
+    kind = kinds.kind_of(workload)
+    if kind.strategy_of(workload).get("type") in ("Recreate", "OnDelete"):
+        return {}
+    about = [cover for cover in covers if cover.stops(workload)]
+    if about and kind.surge_at_once(workload):
+        return dict(NO_POD)
+    room = min((room for cover in about if (room := cover.room()) is not None), default=None)
+    if room is None:
+        return {}
+    if room == 0 and _may_surge(kind, workload):
+        return {"maxSurge": 1, **NO_POD}
+    most = max(room, 1)  # where there is no room at all, the budget refuses the restart, or it waits
+    return {"maxUnavailable": most} if kind.stops_at_once(workload) > most else {}
+
+
+def _may_surge(kind: kinds.Kind, workload: Object) -> bool:
+    """Whether two pods of the workload may run in the place of one. Those of a DaemonSet do so on the same node."""
+    if not kind.on_each_node:
+        return kind.can_surge
+    pod = field(workload, "spec.template.spec", {})
+    ports = [
+        port
+        for part in ("initContainers", "containers")
+        for one in pod.get(part) or []
+        for port in one.get("ports") or []
+    ]
+    return not (pod.get("hostNetwork") or any(port.get("hostPort") for port in ports))
+
+
+def of(workload: Object, covers: t.Sequence[Cover], field_manager: str = MANAGER) -> Canary | None:
+    """What a restart of the workload sets and gives back; None if it sets nothing.
+
+    Where another manager owns the strategy by apply, it is only set if the restart would be refused without it.
+    """
+    enforced = tight(workload, covers)
+    if not enforced:
+        return None
+    if canary.owner_of_strategy(workload, field_manager) and not any(cover.refusal(workload) for cover in covers):
+        return None
+    before = copy.deepcopy(field(workload, f"spec.{kinds.kind_of(workload).strategy}"))
+    return Canary(0, before, managers=(field_manager,), enforced=enforced)
+
+
+def tightened(workload: Object, its: Canary) -> Object:
+    """The workload with the strategy that its restart sets."""
+    kind = kinds.kind_of(workload)
+    strategy = kind.strategy_of(workload)
+    rolling = {**(strategy.get(ROLLING) or {}), **its.tight}
+    return {**workload, "spec": {**workload["spec"], kind.strategy: {**strategy, ROLLING: rolling}}}
+
+
+def advice(workload: Object, covers: t.Sequence[Cover]) -> str:
+    """How `enforce` would let a restart be carried out that a budget refuses; empty if it would not."""
+    its = of(workload, covers)
+    if its is None or canary.owner_of_strategy(workload, MANAGER):
+        return ""
+    return ADVICE if not any(cover.refusal(tightened(workload, its)) for cover in covers) else ""
+
+
+def refusal(workload: Object, its: Canary, run: str, field_manager: str) -> str | None:
+    """Why the strategy of a workload cannot be set, as one sentence with what to do; None if it can."""
+    owned = refusal_by_owner(workload, field_manager)
+    if owned or canary.tightened(workload, its, run) or canary.given_back(workload, its):
+        return owned
+    return f"the strategy of {kinds.label(workload)} was changed since the run began; start again"
+
+
+def refusal_by_owner(workload: Object, field_manager: str) -> str | None:
+    """Why the strategy cannot be set because another manager owns it, as one sentence with what to do; None if none does."""
+    kind, owner = kinds.kind_of(workload), canary.owner_of_strategy(workload, field_manager)
+    if owner:
+        return (
+            f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what budgets: {ENFORCE} sets; '
+            f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or set budgets: {REPORT}"
+        )
+    return None
+
+
+def words(its: Canary) -> str:
+    """What is set, for messages: `maxUnavailable 0 and maxSurge 1`."""
+    return " and ".join(f"{name} {value}" for name, value in its.tight.items())

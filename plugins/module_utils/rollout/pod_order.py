@@ -1,0 +1,171 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which pod of a workload with the update strategy OnDelete is replaced next, and whether all are."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from datetime import datetime
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    condition,
+    field,
+    parse_time,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import is_dead, observed, status_of
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.stateful_set import ordinal
+from ansible_collections.restartx.core.plugins.module_utils.rollout.marks import RESTARTED_AT, RUN
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
+
+ORDINAL, AGE, ZONE = "ordinal", "age", "zone"
+ORDERS = (ORDINAL, AGE, ZONE)
+ZONE_LABEL = "topology.kubernetes.io/zone"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A pod of the newest revision that is ready: its uid, and since when it has been ready, as it says."""
+
+    uid: str
+    since: str | None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is next: a pod that must be replaced, what must happen before that, or why it is not known. With none of them,
+    all pods are replaced.
+
+    `done` says how far it is, and `ready` are the new pods.
+    """
+
+    done: str
+    ready: tuple[Ready, ...] = ()
+    pod: Object | None = None
+    waits: str = ""
+    unknown: str = ""  # why it is not known which pod is next
+
+
+def by_pods(workload: Object) -> bool:
+    """Whether the pods of a workload are replaced only when somebody removes them."""
+    return kinds.kind_of(workload).strategy_of(workload).get("type") == "OnDelete"
+
+
+def refusal(workload: Object, order: str, leads: bool) -> str | None:
+    """Why the pods of a workload are not evicted in this order, as one sentence with what to do; None if they are. `leads`
+    says whether a leader must go last."""
+    kind = kinds.kind_of(workload)
+    if by_pods(workload):
+        return None
+    why, advice = "and nothing holds it between two pods", ""
+    if not kind.on_each_node:
+        why = "from the highest ordinal down"
+        if leads:
+            why += ", so its leader cannot go last"
+        elif order != ORDINAL:
+            why, advice = f"{why}, and not by {order}", "write order: ordinal, or "
+        else:
+            why, advice = f"{why}, and only a journal knows its partition after a kill", "give plan and journal, or "
+    return (
+        f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}: its controller "
+        f"replaces the pods itself, {why}; {advice}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
+    )
+
+
+def turn(
+    workload: Object,
+    pods: t.Sequence[Object],
+    revision: str | None,
+    order: str,
+    zones: t.Mapping[str, str],
+    run: str | None = None,
+    leader: Leader | None = None,
+) -> Turn:
+    """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
+    are those of the nodes. With a `run`, only pods of that run are replaced: it is undone.
+
+    One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
+    that is not ready is replaced before those that are, because that takes nothing away. The `leader` is the last one. If it
+    is not known which pod that is, nothing is next, unless the run is undone.
+    """
+    kind = kinds.kind_of(workload)
+    mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
+    present = [pod for pod in mine if not which_pods.terminating(pod)]
+    new = [pod for pod in present if revision is not None and kind.revision_of(pod) == revision]
+    ready = [pod for pod in new if which_pods.ready(pod)]
+    old = [pod for pod in present if pod not in new]
+    if run is not None:
+        old = [pod for pod in old if _of_run(workload, pod, run)]
+    wanted = kind.wanted(workload)
+    done = f"{len(new)} of {wanted} pods are new" if run is None else f"{len(old)} pods of the run are left"
+    seen = tuple(Ready(pod["metadata"]["uid"], condition(pod, "Ready").get("lastTransitionTime")) for pod in ready)
+    waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
+    if waits or not old:
+        return Turn(done, seen, waits=waits)
+    if leader and leader.name is None and run is None:
+        return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
+    leads = leader.name if leader else None
+
+    def place(pod: Object) -> tuple[t.Any, ...]:
+        return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
+
+    return Turn(done, seen, min(old, key=place))
+
+
+def _of_run(workload: Object, pod: Object, run: str) -> bool:
+    """Whether a pod is of the run, and its template is older: a later restart is nothing that an undo of the run replaces."""
+    theirs, now = kinds.annotations_of(pod), parse_time(kinds.template_annotations(workload).get(RESTARTED_AT))
+    made = parse_time(theirs.get(RESTARTED_AT))
+    return theirs.get(RUN) == run and (now is None or (made is not None and made > now))
+
+
+def _waits(mine: t.Sequence[Object], present: t.Sequence[Object], new: t.Sequence[Object], wanted: int) -> str:
+    """What must happen before another pod may be replaced; empty if nothing must."""
+    ending = [pod for pod in mine if which_pods.terminating(pod)]
+    if ending:
+        return f"pod {_name(ending[0])} is ending"
+    if len(present) < wanted:
+        return f"{len(present)} of {wanted} pods exist"
+    unready = [pod for pod in new if not which_pods.ready(pod)]
+    return f"pod {_name(unready[0])} is new and not ready" if unready else ""
+
+
+def _place(kind: kinds.Kind, pod: Object, order: str, zones: t.Mapping[str, str]) -> tuple[t.Any, ...]:
+    """Sorts the pods in the order in which they are replaced. What is not known of a pod puts it behind the others."""
+    zone = zones.get(field(pod, "spec.nodeName", ""), "") if order == ZONE else ""
+    age = () if order != AGE and not kind.on_each_node else (which_pods.created(pod),)
+    return (order == ZONE and not zone, zone, *age, -ordinal(pod), _name(pod))
+
+
+def _name(pod: Object) -> str:
+    name: str = pod["metadata"]["name"]
+    return name
+
+
+def slot(workload: Object, pod: Object) -> str:
+    """What a pod and its successor have in common: the node, or else the name."""
+    found: str = field(pod, "spec.nodeName", "") if kinds.kind_of(workload).on_each_node else _name(pod)
+    return found
+
+
+def judge(workload: Object, since: datetime | None) -> status.Verdict:
+    """How far a rollout is: by the rules of kubectl, which knows none for OnDelete, and there by the numbers of pods."""
+    return progress(workload) if by_pods(workload) else status.judge(workload, since=since)
+
+
+def progress(workload: Object, generation: int | None = None, whole: bool = True) -> status.Progress:
+    """Whether all pods are replaced, by the numbers of the controller. It need not be the `whole` workload in an undo, which
+    leaves alone what the run has not replaced."""
+    kind, seen = kinds.kind_of(workload), status.counts(workload)
+    available = status_of(workload, kind.available, seen.ready)
+    told = f'{kind.words} "{workload["metadata"]["name"]}"'
+    if not observed(workload) or status_of(workload, "observedGeneration") < (generation or 0):
+        return status.Progress(status.WAITING, f"Waiting for the controller of {told} to see the change...")
+    if whole and seen.updated < seen.wanted:
+        return status.Progress(status.WAITING, f"{seen.updated} of {seen.wanted} pods of {told} are replaced")
+    if available < seen.wanted:
+        return status.Progress(status.WAITING, f"{available} of {seen.wanted} pods of {told} are available")
+    return status.Progress(status.DONE, f"the pods of {told} are replaced, and {available} are available")

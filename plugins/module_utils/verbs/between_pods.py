@@ -1,0 +1,121 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Restarts pod by pod: what they need, and the steps that replace those of a restart and of an undo."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import fields, replace
+
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.permission import RunOptions
+from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep, PodsUndoStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
+from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep, UndoStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.gates import read
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.gates.leader import (
+    LeaderByLabel,
+    LeaderByObject,
+    LeaderRule,
+)
+from ansible_collections.restartx.core.plugins.module_utils.gates.objects import ObjectGate
+from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods, mistake
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
+from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
+from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
+from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
+
+
+def check(call: Call, entries: t.Sequence[Entry]) -> None:
+    """Raises RolloutError if the call cannot replace pods one by one in these entries."""
+    given = [entry for entry in entries if entry.between_pods]
+    for entry in given:
+        wrong = mistake(entry)
+        if wrong:
+            raise RolloutError(wrong)
+        try:
+            leader_of(t.cast(BetweenPods, entry.between_pods), None)
+        except ScheduleError as error:
+            raise ScheduleError(f"between_pods of {entry.id}: leader: {error}") from error
+    if given and not (call.params["wait"] or call.check_mode):
+        raise RolloutError(
+            "between_pods: needs wait: true, because pods are evicted while the call waits; set wait to true, or leave "
+            "between_pods out"
+        )
+
+
+def leader_of(its: BetweenPods, namespace: str | None) -> LeaderRule | None:
+    """How the leader of a workload is found; None if it has none. `namespace` is that of the workload. Raises
+    ScheduleError."""
+    given = its.leader
+    if given is None:
+        return None
+    if given.label:
+        return LeaderByLabel(*given.label)
+    gate = read.gate_of({"object": dict(given.object or {}), "that": given.that}, namespace)
+    return LeaderByObject(t.cast(ObjectGate, gate.provider))
+
+
+def _of(entries: t.Sequence[Entry]) -> dict[str, BetweenPods]:
+    return {entry.id: entry.between_pods for entry in entries if entry.between_pods}
+
+
+def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> None:
+    """Raises RolloutError that names what the evictions need and the cluster does not grant."""
+    plans = _of(entries)
+    asked = [
+        (task.key[1], plans[task.group].order)
+        for task in tasks
+        if task.group in plans and pod_order.by_pods(task.object)
+    ]
+    lacking = permissions.denied(call, permissions.of_evictions(asked)) if asked else []
+    if lacking:
+        told = ", ".join(map(str, lacking))
+        commands = "; ".join(permissions.commands_for_evictions(call, lacking))
+        raise RolloutError(
+            f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which between_pods needs; nothing "
+            f"was touched: an administrator can grant it with: {commands}"
+        )
+
+
+def prepare(
+    entries: t.Sequence[Entry], gates: t.Mapping[str, Gate], run: str, tasks: t.Sequence[Task], options: RunOptions
+) -> RunOptions:
+    """Lets the pods of these entries be replaced one by one: by their restart, and by the undo that follows a failure."""
+    plans, pods = _of(entries), dict[Key, PodByPod]()
+    for task in tasks:
+        its = plans.get(task.group)
+        if its and not isinstance(task.step, CanaryStep):  # which lets its controller go on pod by pod
+            task.step = restart_step(t.cast(RestartStep, task.step), its, task.key[1], gates)
+            pods[task.key] = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
+    return replace(options, undo_failed=undo_step(options.undo_failed, pods)) if pods else options
+
+
+def restart_step(
+    step: RestartStep, its: BetweenPods, namespace: str, gates: t.Mapping[str, Gate] | None = None
+) -> PodsRestartStep:
+    """The step in place of a restart. A dry run asks no gates."""
+    given = {one.name: getattr(step, one.name) for one in fields(RestartStep)}
+    named = tuple((name, gates[name]) for name in its.gates) if gates else ()
+    return PodsRestartStep(**given, its=PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace)))
+
+
+def undo_step(step: UndoStep, pods: t.Mapping[Key, PodByPod]) -> PodsUndoStep:
+    """The step in place of an undo."""
+    given = {one.name: getattr(step, one.name) for one in fields(UndoStep)}
+    return PodsUndoStep(**given, pods=pods)
+
+
+def undo_of_run(entries: t.Sequence[Entry], run: str, tasks: t.Sequence[Task]) -> None:
+    """Lets the undo of a run replace the pods of these entries one by one."""
+    plans = _of(entries)
+    for task in tasks:
+        its = plans.get(task.group)
+        if its:
+            how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
+            task.step = undo_step(t.cast(UndoStep, task.step), {task.key: how})

@@ -1,0 +1,123 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which pod of an OnDelete workload is replaced next: never a second one while one of them is missing."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.status import DONE, FAILED, WAITING
+from tests.unit.rollout.on_delete_objects import ZONES, pod, workload
+
+STATES = ("old", "old unready", "new", "new unready", "ending", "missing", "dead")
+
+
+def turn(pods, order="ordinal", revision="new", of=None, **more):
+    return pod_order.turn(of or workload(wanted=len(pods)), pods, revision, order, ZONES, **more)
+
+
+def order_of(pods, order, of=None):
+    """The names in the order in which the pods are replaced, each successor ready at once."""
+    found = []
+    while (step := turn(pods, order, of=of)).pod:
+        name = step.pod["metadata"]["name"]
+        found.append(name)
+        pods = [pod(int(name[3:]), "new") if one["metadata"]["name"] == name else one for one in pods]
+    assert not step.waits
+    return found
+
+
+@pytest.mark.parametrize("states", list(itertools.product(STATES, repeat=3)), ids="-".join)
+def test_nothing_is_next_while_a_pod_is_on_its_way(states):
+    pods = [pod(place, state) for place, state in enumerate(states) if state != "missing"]
+    step = turn(pods, of=workload(wanted=3))
+    on_their_way = {"new unready", "ending", "missing", "dead"} & set(states)
+    old = [place for place, state in enumerate(states) if state.startswith("old")]
+    unready = [place for place, state in enumerate(states) if state == "old unready"]
+    assert bool(step.waits) == bool(on_their_way)
+    assert len(step.ready) == states.count("new")
+    if on_their_way or not old:
+        assert step.pod is None
+    else:
+        assert step.pod["metadata"]["name"] == f"db-{max(unready or old)}"
+
+
+def test_nothing_is_next_before_the_controller_has_seen_the_change():
+    step = turn([pod(0), pod(1)], revision=None)
+    assert step.pod is None and step.waits == "its controller must see the change first"
+
+
+@pytest.mark.parametrize(
+    "order, names",
+    [
+        ("ordinal", ["db-10", "db-3", "db-2", "db-1", "db-0"]),
+        ("age", ["db-0", "db-1", "db-2", "db-3", "db-10"]),
+        ("zone", ["db-3", "db-1", "db-2", "db-0", "db-10"]),  # the zone of its node is not known
+    ],
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_orders(order, names, seed):
+    pods = [pod(place, created=f"2026-11-{10 + place}T10:00:00Z") for place in (0, 1, 2, 3, 10)]
+    assert order_of(pods[seed:] + pods[:seed], order) == names
+
+
+def test_the_order_of_a_zone_is_that_of_age_in_a_daemon_set():
+    pods = [pod(place, created=f"2026-11-2{5 - place}T10:00:00Z") for place in range(4)]
+    for one in pods:
+        one["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
+    assert turn(pods, "zone", of=workload("DaemonSet", 4)).pod["metadata"]["name"] == "db-3"
+    assert order_of(pods, "zone", workload("DaemonSet", 4)) == ["db-3", "db-1", "db-2", "db-0"]
+
+
+def test_pods_of_others_do_not_count():
+    other = pod(2)
+    other["metadata"]["ownerReferences"][0]["uid"] = "v"
+    step = turn([pod(0), pod(1), other], of=workload(wanted=2))
+    assert step.pod["metadata"]["name"] == "db-1"
+    assert turn([pod(0), other], of=workload(wanted=2)).waits == "1 of 2 pods exist"
+
+
+def test_an_undo_replaces_only_what_is_of_the_run_and_younger_than_the_template():
+    of_run = {"run": "r1", "at": "2026-11-24T22:00:00Z"}
+    pods = [pod(0), pod(1, **of_run), pod(2, run="r0", at="2026-11-24T23:00:00Z"), pod(3, "new")]
+    assert turn(pods, run="r1").pod["metadata"]["name"] == "db-1"
+    restored, later = workload(wanted=4), workload(wanted=4)
+    restored["spec"]["template"]["metadata"]["annotations"] = {marks.RESTARTED_AT: "2026-11-20T22:00:00Z"}
+    later["spec"]["template"]["metadata"]["annotations"] = {marks.RESTARTED_AT: "2026-11-24T22:30:00Z"}
+    assert turn(pods, run="r1", of=restored).pod["metadata"]["name"] == "db-1"
+    assert turn(pods, run="r1", of=later).pod is None
+    same = workload(wanted=4)
+    same["spec"]["template"]["metadata"]["annotations"] = {marks.RESTARTED_AT: of_run["at"]}
+    assert turn(pods, run="r1", of=same).pod is None
+
+
+@pytest.mark.parametrize(
+    "state, status",
+    [
+        (WAITING, {"observedGeneration": 1, "updatedReplicas": 3, "availableReplicas": 3}),
+        (WAITING, {"updatedReplicas": 2, "availableReplicas": 3}),
+        (WAITING, {"updatedReplicas": 3, "availableReplicas": 2}),
+        (WAITING, {}),
+        (DONE, {"updatedReplicas": 3, "availableReplicas": 3}),
+        (DONE, {"updatedReplicas": 3, "readyReplicas": 3}),  # an old controller does not count what is available
+    ],
+)
+def test_it_is_done_when_all_pods_are_new_and_available(state, status):
+    assert pod_order.progress(workload(**status)).state == state
+    assert pod_order.judge(workload(**status), None).state == state
+
+
+def test_an_undo_need_not_replace_all_pods():
+    kept = workload(updatedReplicas=1, availableReplicas=3)
+    assert pod_order.progress(kept).state == WAITING
+    assert pod_order.progress(kept, whole=False).state == DONE
+    assert pod_order.progress(kept, generation=3, whole=False).state == WAITING
+
+
+def test_other_strategies_are_judged_as_kubectl_does():
+    rolling = workload(updatedReplicas=3, availableReplicas=3)
+    rolling["spec"]["updateStrategy"] = {"type": "Other"}
+    assert pod_order.judge(rolling, None).state == FAILED

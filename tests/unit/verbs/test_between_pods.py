@@ -1,0 +1,657 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Restarts pod by pod: OnDelete workloads whose pods are evicted one at a time, also after a kill, and undone in the same way."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from pathlib import Path
+from unittest import mock
+
+import calling
+import pytest
+import yaml
+from one_by_one import EvictingCluster, on_delete
+from simulation import Executor
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    ServerFailed,
+    Throttled,
+    Unreachable,
+)
+from ansible_collections.restartx.core.plugins.module_utils.record.progress import ProgressWriter
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import check
+
+ORDINAL = {"order": "ordinal"}
+
+
+def restart(cluster, check_mode=False, kind="StatefulSet", between_pods=ORDINAL, run="r1", **options):
+    """A start of its own: the controllers of the cluster go on from where they are."""
+    cluster.go_on(Executor(cluster))
+    given = {"namespace": "shop", "kind": [kind], "name": ["db"], "run_id": run, "timeout": "30s", **options}
+    given |= {"between_pods": between_pods} if between_pods else {}
+    return calling.run("k8s_rollout_restart", cluster, check_mode, **given)
+
+
+def outcome(result):
+    (one,) = result["results"]
+    return one["outcome"]
+
+
+def message(result):
+    (one,) = result["results"]
+    return one["message"]
+
+
+def runs(cluster):
+    """The run that each pod carries, by name."""
+    return {pod["metadata"]["name"]: kinds.annotations_of(pod).get(marks.RUN) for pod in cluster.pods}
+
+
+def test_the_pods_are_evicted_one_at_a_time_from_the_highest_ordinal_down():
+    cluster = EvictingCluster(on_delete())
+    result = restart(cluster)
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == ["db-2", "db-1", "db-0"]
+    assert cluster.fewest["db"] == 2
+    assert runs(cluster) == {"db-0": "r1", "db-1": "r1", "db-2": "r1"}
+    assert not [asked for asked in cluster.asked if asked[0] == "delete"]
+    assert [name for _at, name in cluster.patches] == ["db"]
+
+
+@pytest.mark.parametrize(
+    "kind, order, evicted",
+    [
+        ("DaemonSet", "age", ["db-4", "db-3", "db-2", "db-1", "db-0"]),
+        ("StatefulSet", "age", ["db-4", "db-3", "db-2", "db-1", "db-0"]),
+        ("StatefulSet", "zone", ["db-2", "db-3", "db-0", "db-4", "db-1"]),
+        ("DaemonSet", "zone", ["db-2", "db-3", "db-0", "db-4", "db-1"]),
+    ],
+)
+def test_the_order_of_the_pods_is_as_asked_for(kind, order, evicted):
+    cluster = EvictingCluster(on_delete(kind, replicas=5))
+    result = restart(cluster, kind=kind, between_pods={"order": order})
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == evicted
+    assert cluster.fewest["db"] == 4
+
+
+def test_a_new_pod_must_stay_ready_before_the_next_one_is_evicted():
+    times = []
+    cluster = EvictingCluster(on_delete(minReadySeconds=20))
+    cluster.allow = lambda pod: times.append(cluster.executor.clock.passed)
+    for settle, least in (("60s", 60), ("1s", 20)):
+        times.clear()
+        result = restart(cluster, between_pods={"order": "ordinal", "settle": settle}, run=settle)
+        assert outcome(result) == "restarted", result
+        # The first one waits for nothing. Between two of them a pod ends, starts and gets ready, which takes four seconds.
+        assert times[0] < 1 and all(
+            least + 4 <= after - before < least + 7 for before, after in itertools.pairwise(times)
+        )
+
+
+def test_a_pod_that_is_not_ready_any_more_stops_the_others_until_it_is():
+    cluster = EvictingCluster(on_delete())
+    executor = Executor(cluster)
+    executor.later(20, lambda: cluster.set_ready(cluster.pods[-1], "False"))
+    executor.later(80, lambda: cluster.set_ready(cluster.pods[-1], "True"))
+    times = []
+    cluster.allow = lambda pod: times.append(cluster.executor.clock.passed)
+    options = {"namespace": "shop", "kind": ["StatefulSet"], "timeout": "5m"}
+    between = {"order": "ordinal", "settle": "30s"}
+    result = calling.run("k8s_rollout_restart", cluster, between_pods=between, **options)
+    assert outcome(result) == "restarted", result
+    assert times[0] < 1 and times[1] >= 110 and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+
+def test_what_is_not_ready_already_is_replaced_first():
+    cluster = EvictingCluster(on_delete())
+    cluster.go_on(Executor(cluster))
+    cluster.set_ready(cluster.pods[0], "False")
+    cluster.broken.add("db-0")  # only with a run, so that a resume does not mend it before
+    result = restart(cluster)
+    assert cluster.evicted[:1] == ["db-0"] and outcome(result) in ("failed", "unfinished")
+
+
+def test_a_budget_that_allows_no_eviction_is_waited_for_with_its_answer():
+    cluster = EvictingCluster(on_delete())
+    cluster.allow = lambda pod: "db needs 3 healthy pods and has 3 currently"
+    cluster.go_on(executor := Executor(cluster))
+    executor.later(300, lambda: setattr(cluster, "allow", lambda pod: None))
+    options = {"namespace": "shop", "kind": ["StatefulSet"], "between_pods": ORDINAL, "timeout": "30s", "run_id": "r1"}
+    result = calling.run("k8s_rollout_restart", cluster, **options)
+    assert outcome(result) == "restarted", result
+    assert executor.clock.passed > 300 and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+    cluster.allow = lambda pod: (
+        "db needs 3 healthy pods and has 3 currently" if pod["metadata"]["name"] == "db-1" else None
+    )
+    result = restart(cluster, wait_timeout="2m", run="r2")
+    assert outcome(result) == "unfinished"
+    assert message(result) == (
+        "the wait_timeout of 2m for the whole call is over; last seen: 1 of 3 pods are new; pod db-1 may not be evicted yet: "
+        "db needs 3 healthy pods and has 3 currently"
+    )
+    cluster.allow = lambda pod: None
+    cluster.evicted.clear()
+    assert outcome(restart(cluster, run="r2")) == "already_restarted"
+    assert cluster.evicted == ["db-1", "db-0"]
+
+
+class Killed(BaseException):
+    """The module is gone, with everything that it knows."""
+
+
+class Noting(Executor):
+    """Notes when something happens."""
+
+    def __init__(self, cluster):
+        self.instants: set[float] = set()
+        super().__init__(cluster)
+
+    def later(self, seconds, action):
+        self.instants.add(self.clock.passed + seconds)
+        super().later(seconds, action)
+
+
+def _end():
+    raise Killed
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_start_that_was_killed_at_any_moment_is_resumed_with_the_rest(kind):
+    between = {"order": "ordinal" if kind == "StatefulSet" else "age"}
+    cluster = EvictingCluster(on_delete(kind))
+    executor = Noting(cluster)
+    options = {"kind": [kind], "namespace": "shop", "run_id": "r1"}
+    calling.run("k8s_rollout_restart", cluster, between_pods=between, **options)
+    moments = [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    assert len(moments) > 20
+    for at in moments:
+        cluster = EvictingCluster(on_delete(kind))
+        Executor(cluster).later(at, _end)
+        with pytest.raises(Killed):
+            calling.run("k8s_rollout_restart", cluster, between_pods=between, **options)
+        result = restart(cluster, kind=kind, between_pods=between)
+        assert outcome(result) in ("restarted", "already_restarted"), (at, result)
+        assert cluster.evicted == ["db-2", "db-1", "db-0"] and cluster.fewest["db"] == 2, at
+        assert set(runs(cluster).values()) == {"r1"}, at
+        assert len(cluster.patches) == 1, at
+
+
+def test_a_pod_that_does_not_come_back_is_a_failure_and_nothing_further_is_evicted():
+    cluster = EvictingCluster(on_delete())
+    cluster.broken.add("db-1")
+    result = restart(cluster)
+    assert outcome(result) == "unfinished", result
+    assert "2 of 3 pods are new; pod db-1 is new and not ready" in message(result)
+    assert cluster.evicted == ["db-2", "db-1"]
+
+
+def test_an_undo_after_a_failure_replaces_the_pods_of_the_run_and_no_others():
+    cluster = EvictingCluster(on_delete(replicas=4))
+    cluster.broken.add("db-1")
+    result = restart(cluster, on_failure="undo")
+    assert outcome(result) == "undone", result
+    assert cluster.evicted == ["db-3", "db-2", "db-1", "db-1", "db-3", "db-2"]
+    assert set(runs(cluster).values()) == {None}
+    assert cluster.fewest["db"] >= 2
+
+
+def test_an_undo_without_time_for_its_evictions_says_what_is_still_to_be_done():
+    cluster = EvictingCluster(on_delete())
+    cluster.broken.add("db-1")
+    result = restart(cluster, on_failure="undo", wait_timeout="20s")
+    assert outcome(result) == "unfinished"
+    assert "the template is back, but there was no time to evict the pods of run r1" in message(result)
+    assert marks.RUN not in kinds.template_annotations(cluster.objects[kinds.path("StatefulSet", "shop", "db")])
+
+
+def test_a_deploy_in_the_middle_ends_it_and_nothing_of_the_deploy_is_rolled_out():
+    cluster = EvictingCluster(on_delete())
+    one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+    cluster.go_on(executor := Executor(cluster))
+
+    def deploy():
+        one["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/main:2"
+        cluster.touch(one)
+        cluster._roll_out(one)
+
+    executor.later(20, deploy)
+    between = {"order": "ordinal", "settle": "60s"}
+    result = calling.run("k8s_rollout_restart", cluster, namespace="shop", kind=["StatefulSet"], between_pods=between)
+    assert outcome(result) == "superseded", result
+    assert cluster.evicted == ["db-2"]
+
+
+@pytest.mark.parametrize(
+    "order, verb, words",
+    [
+        (
+            "ordinal",
+            ("create", "pods"),
+            "to create pods/eviction in namespace shop, which between_pods needs; nothing was touched",
+        ),
+        ("zone", ("get", "nodes"), "kubectl --context simulated apply -f rbac/zones.yml"),
+    ],
+)
+def test_a_missing_permission_is_told_before_anything_is_touched(order, verb, words):
+    cluster = EvictingCluster(on_delete())
+    cluster.denied.add(verb)
+    with pytest.raises(RolloutError) as told:
+        restart(cluster, between_pods={"order": order})
+    assert words in str(told.value)
+    assert not cluster.patches and not cluster.evicted
+
+
+def test_a_dry_run_evicts_nothing():
+    cluster = EvictingCluster(on_delete())
+    result = restart(cluster, check_mode=True)
+    assert outcome(result) == "restarted" and not cluster.evicted and cluster.dry_runs == 1
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (
+            {"kind": ["Deployment"]},
+            "between_pods: the pods of a Deployment are always replaced by its controller; set kind to ",
+        ),
+        ({"kind": ["DaemonSet"]}, "between_pods.order: the pods of a DaemonSet have no ordinals; write age or zone"),
+        ({"wait": False}, "between_pods: needs wait: true"),
+        ({"between_pods": {}}, "between_pods is an empty mapping; give it a value, or leave the option out"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, words):
+    cluster = EvictingCluster(on_delete())
+    given = {"namespace": "shop", "kind": ["StatefulSet"], "between_pods": ORDINAL, **options}
+    with pytest.raises(RolloutError) as told:
+        calling.run("k8s_rollout_restart", cluster, **given)
+    assert str(told.value).startswith(words)
+
+
+def test_a_workload_whose_controller_replaces_the_pods_is_refused():
+    leader = {"leader": {"label": "role=primary"}}
+    for kind, between_pods, words in (
+        ("DaemonSet", {"order": "age"}, "and nothing holds it between two pods; "),
+        ("StatefulSet", {"order": "age"}, "and not by age; write order: ordinal, or "),
+        ("StatefulSet", ORDINAL | leader, "so its leader cannot go last; "),
+        ("StatefulSet", ORDINAL, "and only a journal knows its partition after a kill; give plan and journal, or "),
+    ):
+        cluster = EvictingCluster(on_delete(kind, updateStrategy={"type": "RollingUpdate"}))
+        result = restart(cluster, kind=kind, between_pods=between_pods)
+        assert outcome(result) == "refused" and not cluster.patches
+        told = f"{words}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
+        assert told in message(result)
+
+
+def test_without_the_option_it_is_refused_and_named():
+    result = restart(EvictingCluster(on_delete()), between_pods=None)
+    assert outcome(result) == "refused"
+    assert message(result).endswith("or have its pods evicted one by one with the option between_pods")
+
+
+def plan(between_pods, gates=None, **defaults):
+    entry = {"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": between_pods}
+    defaults = {"namespace": "shop", "timeout": "30s", **defaults}
+    return {
+        "version": 1,
+        "name": "ca",
+        "defaults": defaults,
+        "workloads": [entry],
+        **({"gates": gates} if gates else {}),
+    }
+
+
+def start(cluster, plan, run="r1", **options):
+    cluster.go_on(Executor(cluster))
+    options = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
+    return calling.run("k8s_rollout_restart", cluster, **options)
+
+
+QUORUM = {"quorum": {"job": "shop/quorum", "timeout": "5m"}}
+GATED = {"order": "ordinal", "gates": ["quorum"]}
+
+
+class Gate:
+    """A Job that is complete as long as this is open."""
+
+    def __init__(self, cluster):
+        self._job = {"status": {}}
+        cluster.objects["/apis/batch/v1/namespaces/shop/jobs/quorum"] = self._job
+        self.set(True)
+
+    def set(self, is_open):
+        self._job["status"]["conditions"] = [{"type": "Complete", "status": str(is_open)}]
+
+
+def test_a_gate_is_asked_before_each_pod_and_holds_it_while_it_is_closed():
+    cluster = EvictingCluster(on_delete())
+    gate, times = Gate(cluster), []
+
+    def allow(pod):
+        times.append(cluster.executor.clock.passed)
+        gate.set(False)
+        cluster.executor.later(100, lambda: gate.set(True))
+
+    cluster.allow = allow
+    result = start(cluster, plan(GATED, QUORUM))
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == ["db-2", "db-1", "db-0"]
+    assert times[0] < 1 and all(100 <= after - before < 120 for before, after in itertools.pairwise(times))
+
+
+def test_a_gate_is_asked_again_after_a_budget_did_not_allow_the_eviction():
+    cluster = EvictingCluster(on_delete())
+    gate, refused = Gate(cluster), []
+
+    def allow(pod):
+        if not refused:
+            gate.set(False)
+            refused.append(cluster.executor.clock.passed)
+            cluster.executor.later(100, lambda: gate.set(True))
+            return "not now"
+        assert cluster.executor.clock.passed > 100
+        return None
+
+    cluster.allow = allow
+    assert outcome(start(cluster, plan(GATED, QUORUM))) == "restarted"
+    assert refused and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+
+def test_a_gate_that_does_not_open_in_time_ends_it_and_a_resume_goes_on_with_the_rest():
+    cluster = EvictingCluster(on_delete())
+    gate = Gate(cluster)
+    cluster.allow = lambda pod: gate.set(False)
+    result = start(cluster, plan(GATED, QUORUM))
+    assert outcome(result) == "unfinished"
+    assert message(result).startswith(
+        'no further pod is evicted: the gate "quorum" (job "quorum" in namespace "shop") is '
+    )
+    assert cluster.evicted == ["db-2"]
+    gate.set(True)
+    cluster.allow = lambda pod: None
+    assert outcome(start(cluster, plan(GATED, QUORUM))) == "already_restarted"
+    assert cluster.evicted == ["db-2", "db-1", "db-0"] and len(cluster.patches) == 1
+
+
+def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_killed_in_between():
+    whole = EvictingCluster(on_delete())
+    start(whole, plan(ORDINAL))
+    whole.evicted.clear()
+    whole.go_on(executor := Noting(whole))
+    undo = {"run_id": "r1", "journal": {"plan": "ca"}}
+    result = calling.run("k8s_rollout_undo", whole, **undo)
+    assert outcome(result) == "undone", result
+    assert whole.evicted == ["db-2", "db-1", "db-0"] and whole.fewest["db"] == 2
+    moments = [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    for at in moments:
+        cluster = EvictingCluster(on_delete())
+        start(cluster, plan(ORDINAL))
+        cluster.evicted.clear()
+        cluster.go_on(executor := Executor(cluster))
+        executor.later(at, _end)
+        with pytest.raises(Killed):
+            calling.run("k8s_rollout_undo", cluster, **undo)
+        cluster.go_on(Executor(cluster))
+        undo["journal"]["break_lock"] = "killed"
+        before = len(cluster.evicted)
+        result = calling.run("k8s_rollout_undo", cluster, **undo)
+        assert outcome(result) == "undone" or before == 3, (at, result)
+        assert outcome(result) in ("undone", "unchanged")
+        assert cluster.evicted == ["db-2", "db-1", "db-0"] and cluster.fewest["db"] == 2, at
+        assert set(runs(cluster).values()) == {None}, at
+
+
+def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
+    cluster = EvictingCluster(on_delete())
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 100.0
+    restart(cluster, run="r0")
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 1000.0
+    options = {"plan": plan(ORDINAL), "run_id": "r1", "journal": {"clusters": ["eu"]}}
+    calling.run("k8s_rollout_restart", cluster, **options)
+    cluster.evicted.clear()
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "undone" and cluster.evicted == ["db-2", "db-1", "db-0"]
+    assert set(runs(cluster).values()) == {"r0"}
+    cluster.evicted.clear()
+    cluster.go_on(Executor(cluster))
+    assert outcome(calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})) == "unchanged"
+    assert not cluster.evicted
+
+
+def test_the_check_of_a_plan_finds_nothing_wrong_with_on_delete_and_names_missing_permissions():
+    cluster = EvictingCluster(on_delete())
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_plan", cluster, plan=plan({"order": "zone"}))
+    assert outcome(result) == "planned", result
+    assert "on_delete" not in [one["code"] for one in result["findings"]]
+    cluster.denied |= {("create", "pods"), ("get", "nodes")}
+    with pytest.raises(RolloutError) as told:
+        calling.run("k8s_rollout_plan", cluster, plan=plan({"order": "zone"}))
+    assert "create pods/eviction in namespace shop" in str(told.value) and "rbac/zones.yml" in str(told.value)
+
+
+def failing(cluster, error, times=1):
+    """A cluster that answers the first evictions with an error."""
+    left = [times]
+
+    def fail(verb, path):
+        if verb != "evict" or not left[0]:
+            return None
+        left[0] -= 1
+        return error(path)
+
+    cluster.fail = fail
+    return cluster
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda path: Throttled("busy", status=429, transient=True),
+        lambda path: ServerFailed("down", status=503, transient=True, ambiguous=True),
+        lambda path: Unreachable("no answer", transient=True, ambiguous=True),
+        lambda path: Conflict("another uid", status=409),
+        lambda path: NotFound("gone", status=404),
+    ],
+    ids=["busy", "down", "unreachable", "conflict", "gone"],
+)
+def test_an_eviction_that_fails_for_a_moment_is_tried_again(error):
+    cluster = failing(EvictingCluster(on_delete()), error, times=3)
+    result = restart(cluster)
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == ["db-2", "db-1", "db-0"]
+    assert len([verb for verb, _path in cluster.asked if verb == "evict"]) == 6
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (lambda path: Forbidden("you may not", status=403), "you may not; rbac/between_pods.yml grants it"),
+        (
+            lambda path: ServerFailed("This pod has more than one PodDisruptionBudget", status=500, transient=True),
+            "This pod has more than one PodDisruptionBudget; leave one budget that selects it",
+        ),
+        (lambda path: Invalid("what?", status=422), "what?"),
+    ],
+    ids=["forbidden", "two budgets", "invalid"],
+)
+def test_an_eviction_that_cannot_succeed_is_a_failure(error, words):
+    cluster = failing(EvictingCluster(on_delete()), error, times=9)
+    result = restart(cluster)
+    assert (outcome(result), message(result)) == ("failed", words) and not cluster.evicted
+
+
+def test_a_lost_answer_to_an_eviction_does_no_harm():
+    cluster = EvictingCluster(on_delete())
+    plain = cluster.create
+    lost = []
+
+    def create(path, body, **options):
+        answer = plain(path, body, **options)
+        if path.endswith("/eviction") and not lost:
+            lost.append(path)
+            raise Unreachable("no answer", transient=True, ambiguous=True)
+        return answer
+
+    cluster.create = create
+    assert outcome(restart(cluster)) == "restarted"
+    assert cluster.evicted == ["db-2", "db-1", "db-0"] and cluster.fewest["db"] == 2
+
+
+def test_nothing_is_evicted_while_the_pods_cannot_be_read():
+    cluster = EvictingCluster(on_delete())
+    cluster.fail = lambda verb, path: (
+        Unreachable("no route", transient=True) if path.endswith("/pods") and cluster.evicted else None
+    )
+    result = restart(cluster, timeout="10m")
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert message(result) == "its pods could not be read, so none was evicted any more: no route"
+
+
+def test_a_successor_that_is_not_of_the_newest_revision_ends_it():
+    cluster = EvictingCluster(on_delete())
+    add = cluster._add
+
+    def strip(one, name, node, ready):
+        pod = add(one, name, node, ready)
+        pod["metadata"]["labels"]["controller-revision-hash"] = "by-a-webhook"
+        return pod
+
+    cluster._add = strip
+    result = restart(cluster)
+    assert outcome(result) == "failed" and cluster.evicted == ["db-2"]
+    assert "pod db-2 was created after an eviction and is not of the newest revision" in message(result)
+
+
+def test_what_is_waited_for_is_told_as_progress():
+    told = []
+    cluster = EvictingCluster(on_delete())
+    cluster.allow = lambda pod: "db needs 3 healthy pods and has 3 currently"
+    cluster.go_on(executor := Executor(cluster))
+    options = {"namespace": "shop", "kind": ["StatefulSet"], "between_pods": ORDINAL, "wait_timeout": "20s"}
+    verb, call = calling.prepare("k8s_rollout_restart", cluster, **options)
+    call.progress = ProgressWriter("/nowhere:eu", executor.clock)
+    call.progress._pipe = mock.Mock(open=True, write=told.append)
+    calling.carry_out(verb, call)
+    texts = [line["text"] for line in told if line["event"] == "task"]
+    assert "0 of 3 pods are new; pod db-2 may not be evicted yet: db needs 3 healthy pods and has 3 currently" in texts
+
+
+def test_the_plan_of_the_page_is_one():
+    page = (Path(__file__).parents[3] / "docs" / "between-pods.md").read_text()
+    (written,) = re.findall("```yaml\n(restart_plan.*?)```", page, re.DOTALL)
+    (entry,) = check(yaml.safe_load(written)["restart_plan"]).entries
+    assert (entry.between_pods.order, entry.between_pods.settle, entry.between_pods.gates) == (
+        "ordinal",
+        30.0,
+        ("quorum",),
+    )
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/db"
+BY_LEASE = {
+    "object": {"api_version": "coordination.k8s.io/v1", "kind": "Lease", "name": "db"},
+    "that": "spec.holderIdentity",
+}
+
+
+def led_by(cluster, name):
+    """The pod of this name leads: its label says so, and a Lease."""
+    for pod in cluster.pods:
+        pod["metadata"]["labels"]["role"] = "primary" if pod["metadata"]["name"] == name else "replica"
+    resources = [{"kind": "Lease", "name": "leases", "namespaced": True}]
+    cluster.objects["/apis/coordination.k8s.io/v1"] = {"resources": resources}
+    cluster.objects[LEASE] = {"spec": {"holderIdentity": f"{name}_4711"}}
+
+
+@pytest.mark.parametrize("leader", [{"label": "role=primary"}, BY_LEASE], ids=["label", "lease"])
+@pytest.mark.parametrize("on_failure", ["stop", "undo"])
+def test_the_leader_goes_last_and_is_looked_for_before_each_pod(leader, on_failure):
+    cluster = EvictingCluster(on_delete(replicas=5))
+    led_by(cluster, "db-3")
+
+    def allow(pod):
+        name = pod["metadata"]["name"]
+        if name == "db-4":
+            led_by(cluster, "db-1")  # it moves to one that was not replaced yet
+        if name == "db-1":
+            led_by(cluster, "db-3")
+
+    cluster.allow = allow
+    between = {"order": "ordinal", "leader": leader}
+    result = restart(cluster, between_pods=between, on_failure=on_failure)
+    assert outcome(result) == "restarted", result
+    assert cluster.evicted == ["db-4", "db-3", "db-2", "db-0", "db-1"]
+
+
+@pytest.mark.parametrize(
+    "leader, told",
+    [
+        ({"label": "role=primary"}, "none of its pods has the label role=primary"),
+        (BY_LEASE, 'lease "db" in namespace "shop" could not be asked: /apis/coordination.k8s.io/v1'),
+    ],
+)
+def test_nothing_is_evicted_while_the_leader_is_not_known(leader, told):
+    cluster = EvictingCluster(on_delete())
+    led_by(cluster, "db-2")
+
+    def allow(pod):
+        led_by(cluster, "nobody")
+        del cluster.objects[LEASE]
+
+    cluster.allow = allow
+    result = restart(cluster, between_pods={"order": "ordinal", "leader": leader}, wait_timeout="10m")
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-1"]
+    assert f"last seen: 1 of 3 pods are new; its leader is not known: {told}" in message(result)
+
+
+def test_an_undo_does_not_wait_for_a_leader_and_lets_one_that_is_known_go_last():
+    cluster = EvictingCluster(on_delete())
+    led_by(cluster, "db-2")
+    leader = {"order": "ordinal", "leader": {"label": "role=primary"}}
+    start(cluster, plan(leader))
+    assert cluster.evicted == ["db-1", "db-0", "db-2"]
+    for name, evicted in (("db-1", ["db-2", "db-0", "db-1"]), ("nobody", ["db-2", "db-1", "db-0"])):
+        led_by(cluster, name)
+        cluster.evicted.clear()
+        cluster.go_on(Executor(cluster))
+        assert outcome(calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})) == "undone"
+        assert cluster.evicted == evicted
+        cluster.go_on(Executor(cluster))
+        options = {"plan": plan(ORDINAL), "run_id": "r1", "journal": {"clusters": ["eu"], "retry": ["undone"]}}
+        calling.run("k8s_rollout_restart", cluster, **options)
+
+
+def test_a_leader_that_cannot_be_looked_for_is_a_mistake():
+    wrong = {"order": "ordinal", "leader": {**BY_LEASE, "that": "spec..x"}}
+    with pytest.raises(ScheduleError, match=r"between_pods of selection: leader: that: \"spec..x\" is not a JMESPath"):
+        restart(EvictingCluster(on_delete()), between_pods=wrong)
+
+
+def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():
+    cluster = EvictingCluster(on_delete())
+    window = {"hours": "21:00-22:01", "timezone": "UTC"}  # a minute from now
+    options = {"between_pods": {"order": "ordinal", "settle": "90s"}, "on_failure": "undo", "window": window}
+    result = restart(cluster, **options)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert message(result).startswith("1 of 3 pods are new; no further pod is evicted: ")
+    assert set(runs(cluster).values()) == {None, "r1"}
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 7200.0
+    again = {"namespace": "shop", "kind": ["StatefulSet"], "run_id": "r1", **options}
+    result = calling.run("k8s_rollout_restart", cluster, **again)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert outcome(restart(cluster)) == "already_restarted" and cluster.evicted == ["db-2", "db-1", "db-0"]
