@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ENFORCE, HONOUR
 from ansible_collections.restartx.core.plugins.module_utils.schedule import values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
@@ -108,6 +109,10 @@ class WithBetweenPods(Protocol):
     def canary(self) -> Any:
         """Its canary, with the defaults merged in."""
 
+    @property
+    def budgets(self) -> str:
+        """What it does about budgets."""
+
 
 def between_gates(entries: Sequence[WithBetweenPods]) -> dict[str, tuple[str, ...]]:
     """The names of gates in between_pods, by their path."""
@@ -140,4 +145,9 @@ def mistake(entry: WithBetweenPods) -> str:
         return f"between_pods.{its.leader.mistake}"
     if entry.canary:
         return "between_pods: cannot be combined with canary; take canary out of this entry, or out of the defaults"
+    if entry.budgets == ENFORCE:
+        return (
+            f"between_pods: cannot be combined with budgets: {ENFORCE}, because one pod is replaced at a time anyway; set "
+            f"budgets: {HONOUR} for this entry"
+        )
     return ""

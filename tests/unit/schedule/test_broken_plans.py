@@ -186,6 +186,12 @@ BROKEN = [
         'no gate "up"; the plan has none',
     ),
     (
+        entry("name: db, kind: StatefulSet, budgets: enforce, between_pods: {order: ordinal}"),
+        ".workloads[0].between_pods",
+        "cannot be combined with budgets: enforce, because one pod is replaced at a time anyway; set budgets: honour for this "
+        "entry",
+    ),
+    (
         entry("name: api, between_pods: {order: age}"),
         ".workloads[0].between_pods",
         "the pods of a Deployment are always replaced by its controller; set kind to StatefulSet or DaemonSet, or leave "
