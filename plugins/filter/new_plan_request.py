@@ -57,7 +57,7 @@ def new_plan_request(*args: t.Any, **options: t.Any) -> dict[str, t.Any]:
     # Late: each worker of Ansible loads all filters of the collection when it needs one.
     from ansible_collections.restartx.core.plugins.module_utils.fleet import new_plan
 
-    return new_plan.prepare(*args, folder=os.getcwd(), **options)
+    return new_plan.prepare(*args, **{"folder": os.getcwd(), **options})
 
 
 class FilterModule:

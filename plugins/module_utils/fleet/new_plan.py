@@ -104,8 +104,9 @@ def _namespaces(given: t.Any) -> list[str]:
 def _cluster(given: t.Any, clusters: t.Sequence[str]) -> str:
     if not clusters:
         raise RolloutError(
-            "the inventory has no host in the group clusters; name an inventory with -i. To write one from your "
-            "kubeconfig: echo 'plugin: restartx.core.kubeconfig' > clusters.kubeconfig.yml, then give -i clusters.kubeconfig.yml"
+            "the inventory has no host in the group clusters; name an inventory with -i. To use all contexts of "
+            "your kubeconfig, write this file and add -i clusters.kubeconfig.yml: "
+            "echo 'plugin: restartx.core.kubeconfig' > clusters.kubeconfig.yml"
         )
     if given is None:
         return clusters[0]
