@@ -27,8 +27,8 @@ options:
     description: The inventory host of the cluster, for the comment at the beginning.
     type: str
     required: true
-  file:
-    description: Path of the file, for the command in that comment.
+  command:
+    description: The command that tries the plan, for that comment.
     type: str
 """
 

@@ -21,10 +21,15 @@ options:
     description: The inventory host of the cluster to look at. By default it is the first one.
     type: str
   file:
-    description: Path of the file to write.
+    description: Path of the file to write. A relative path starts at the folder in which Ansible was started.
     type: str
   clusters:
     description: The inventory hosts of all clusters.
+    type: list
+    elements: str
+    default: []
+  inventories:
+    description: The sources of the inventory, for the command that tries the plan.
     type: list
     elements: str
     default: []
@@ -38,10 +43,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: A dictionary with C(error) (a sentence, or null) and, without one, C(namespaces), C(cluster) and C(file).
+  description: A dictionary with C(error) (a sentence, or null) and, without one, C(namespaces), C(cluster), C(file) (null, or
+    a path that does not depend on the current folder) and C(command), which tries the plan without a change.
   type: dict
 """
 
+import os
 import typing as t
 
 
@@ -50,7 +57,7 @@ def new_plan_request(*args: t.Any, **options: t.Any) -> dict[str, t.Any]:
     # Late: each worker of Ansible loads all filters of the collection when it needs one.
     from ansible_collections.restartx.core.plugins.module_utils.fleet import new_plan
 
-    return new_plan.prepare(*args, **options)
+    return new_plan.prepare(*args, **{"folder": os.getcwd(), **options})
 
 
 class FilterModule:

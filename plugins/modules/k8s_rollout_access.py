@@ -15,8 +15,8 @@ description:
     needs, and the namespace of the journals. It changes nothing.
   - It fails if something is missing. It returns everything that is missing at once, each with the commands for an administrator. The
     files in these commands are those in the folder C(rbac) of the collection.
-  - It warns of a certificate that expires within a week and of a token that expires within six hours, unless another program renews
-    it, of a clock that differs by more than 30 seconds, and if the certificate of the server is not checked.
+  - It warns of a certificate that expires within a week and of a token that expires within six hours, unless a credential program
+    renews it, of a clock that differs by more than 30 seconds, and if the certificate of the server is not checked.
   - Without O(plan) and O(namespace) it checks no permissions for workloads.
 extends_documentation_fragment:
   - restartx.core.connection
@@ -102,7 +102,8 @@ access:
       type: str
       returned: always
     credentials_renewed:
-      description: Whether another program renews the credentials.
+      description: Whether another program renews the credentials. False for a token in a file that the kubeconfig names, because nothing
+        shows whether that file is renewed.
       type: bool
       returned: always
     token_expires:

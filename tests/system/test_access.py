@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -121,3 +122,22 @@ def test_a_first_plan_passes_the_check_as_it_is(calm_shop, on_delete, tmp_path):
     assert code == 0 and "restart_plan:" in said and "on us-east" in said
     code, said = asked.run("-e", "namespaces=")
     assert code != 0 and "namespaces[0]: is empty text" in said
+
+
+def test_a_plan_is_written_where_the_command_is_given(calm_shop, tmp_path):
+    """Also by the playbook of the collection, whose own folder Ansible takes for relative paths of tasks."""
+    playbook, inventory = calm_shop.command()[0], calm_shop.folder / "inventory.yml"
+    given = [playbook, "-i", inventory, "restartx.core.new_plan", "-e", f"namespaces={calm_shop.name} file=plan.yml"]
+    env = calm_shop.environment() | {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), "COLUMNS": "500"}
+
+    def run(command):
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = run(given)
+    assert code == 0 and (tmp_path / "plan.yml").exists() and not (PLAYBOOKS / "plan.yml").exists(), said
+    command = said.partition(f"read {tmp_path}/plan.yml, then: ansible-playbook ")[2].partition("--check")[0]
+    code, said = run([playbook, *shlex.split(command), "--check"])
+    assert code == 0 and "6 workloads" in said, said
+    code, said = run(given)
+    assert code != 0 and f"{tmp_path}/plan.yml exists and is not overwritten" in said

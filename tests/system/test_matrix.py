@@ -108,3 +108,9 @@ def test_the_first_steps_work_with_other_versions(namespace, operator, tmp_path,
     assert "2 to be restarted" in run("ansible-playbook", *book, "--check")
     said = run("ansible-playbook", *book)
     assert re.search(r"run chg1-\w+ finished", said) and "2 restarted" in said
+
+    first = ["-i", "inventory.kubeconfig.yml", "restartx.core.new_plan", "-e", "file=first.yml"]
+    said = run("ansible-playbook", *first, "-e", f"namespaces={namespace.name}")
+    command = "-i inventory.kubeconfig.yml restartx.core.restart_prod -e @first.yml --check"
+    assert f"then: ansible-playbook {command}" in said
+    assert "2 to be restarted" in run("ansible-playbook", *command.split())

@@ -66,13 +66,16 @@ class Source:
 
     `words` name its owner. `fetch` gets the credential, and raises ClusterError if it cannot. `renewable`: another
     fetch can return another credential. `max_age`: seconds after which it is fetched again (None: not before it
-    expires). `cancel` ends a fetch that is in progress.
+    expires). `renewed`: another program renews it for sure. `token_file`: the token is in a file, which may be renewed
+    or not. `cancel` ends a fetch that is in progress.
     """
 
     words: str
     fetch: Callable[[], Credential]
     renewable: bool = False
     max_age: float | None = None
+    renewed: bool = False
+    token_file: bool = False
     cancel: Callable[[], None] = lambda: None
 
 

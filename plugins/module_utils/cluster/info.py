@@ -29,6 +29,7 @@ class ConnectionInfo:
     renewed: bool  # another program renews the token or the certificate
     token_expires: datetime | None  # None without a token, and for one whose end is not known
     certificate_expires: datetime | None  # of the client
+    token_file: bool = False  # the token is in a file, which another program may renew
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,15 @@ class ServerInfo:
 def connection_info(endpoint: Endpoint, credential: Credential) -> ConnectionInfo:
     """What is known of this connection."""
     from_plugin = credential.expires is not None
-    token_that_is_read_again = endpoint.source.renewable and credential.authorization and not credential.certificate
+    renewed_token = endpoint.source.renewed and credential.authorization and not credential.certificate
     return ConnectionInfo(
         proxy=bare(endpoint.proxy) if endpoint.proxy else None,
         validate=endpoint.validate,
         credentials=endpoint.source.words,
-        renewed=from_plugin or bool(token_that_is_read_again),
+        renewed=from_plugin or bool(renewed_token),
         token_expires=credential.token_expires,
         certificate_expires=expiry_of_certificate(credential.certificate) if credential.certificate else None,
+        token_file=endpoint.source.token_file,
     )
 
 

@@ -65,7 +65,7 @@ def provider_source(chosen: Chosen, persist: bool) -> Source:
             raise CredentialPlugin(f"{name} gave no token: use a credential plugin (exec) in its place, or api_key")
         return Credential(header)
 
-    return Source(chosen.whose, fetch, renewable=True, max_age=REREAD)
+    return Source(chosen.whose, fetch, renewable=True, max_age=REREAD, renewed=True)
 
 
 def _oauth_error() -> type[Exception]:

@@ -54,7 +54,7 @@ def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: f
     if not user.get("tokenFile") and not user.get("token"):
         if user.get("exec"):
             plugin = Plugin(chosen, environ, plugin_timeout)
-            return Source(words, plugin.fetch, renewable=True, cancel=plugin.cancel)
+            return Source(words, plugin.fetch, renewable=True, renewed=True, cancel=plugin.cancel)
         if user.get("auth-provider"):
             return provider_source(chosen, persist)
 
@@ -75,7 +75,8 @@ def source_of_user(chosen: Chosen, environ: Mapping[str, str], plugin_timeout: f
         return Credential(header(), certificate, key)
 
     from_files = any(user.get(name) for name in ("tokenFile", "client-certificate", "client-key"))
-    return Source(words, fetch, renewable=from_files, max_age=REREAD if from_files else None)
+    max_age = REREAD if from_files else None
+    return Source(words, fetch, renewable=from_files, max_age=max_age, token_file=bool(user.get("tokenFile")))
 
 
 def token_file_source(path: str, words: str) -> Source:
@@ -84,4 +85,4 @@ def token_file_source(path: str, words: str) -> Source:
     def fetch() -> Credential:
         return Credential(bearer(read_file(path).decode("utf-8", "replace"), f'the token file "{path}"'))
 
-    return Source(words, fetch, renewable=True, max_age=REREAD)
+    return Source(words, fetch, renewable=True, max_age=REREAD, renewed=True)

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import posixpath
 import re
+import shlex
 import textwrap
 import typing as t
 from collections import Counter
@@ -28,7 +30,8 @@ _NOT_TEXT = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 HEADING = """\
 A first plan for restartx, from the workloads of {where} on {cluster}.
-Read it before you use it: ansible-playbook restartx.core.restart_prod -e @{file} --check
+Read it before you use it, then try it without a change:
+  {command}
 
 The order is a guess. Nothing on a cluster says which workload needs which. So StatefulSets come
 first, then Deployments, then DaemonSets, each by name, and only one workload is restarted at a time
@@ -37,23 +40,48 @@ docs/plan.md of the collection describes all options, such as the window."""
 
 
 def prepare(
-    namespaces: t.Any = None, cluster: t.Any = None, file: t.Any = None, clusters: t.Sequence[str] = ()
+    namespaces: t.Any = None,
+    cluster: t.Any = None,
+    file: t.Any = None,
+    clusters: t.Sequence[str] = (),
+    inventories: t.Sequence[str] = (),
+    folder: str = "/",
 ) -> dict:
     """What was asked for, from the variables of the playbook; None means not given. `clusters` are those of the
-    inventory.
+    inventory, and `inventories` its sources. `folder` is where Ansible was started.
 
-    Returns `error` (a sentence, else None) and, without one, `namespaces` (a list), `cluster` and `file` (a path or
-    None).
+    Returns `error` (a sentence, else None) and, without one, `namespaces` (a list), `cluster`, `file` (an absolute path
+    or one with ~, or None) and `command`, which tries the plan without a change. A relative path starts at `folder`:
+    tasks would start it at the folder of the playbook, which is in the collection.
     """
     try:
+        named = None if file is None else _text("file", file, "name the file, or leave it out to print the plan")
         return {
             "error": None,
             "namespaces": _namespaces(namespaces),
             "cluster": _cluster(cluster, clusters),
-            "file": None if file is None else _text("file", file, "name the file, or leave it out to print the plan"),
+            "file": None if named is None else _path(named, folder),
+            "command": _command(named or "plan.yml", inventories, folder),
         }
     except RolloutError as error:
         return {"error": str(error)}
+
+
+def _path(file: str, folder: str) -> str:
+    return file if file.startswith("~") else posixpath.normpath(posixpath.join(folder, file))
+
+
+def _command(file: str, inventories: t.Sequence[str] = (), folder: str = "/") -> str:
+    """What tries the plan in this file, for a shell in this folder."""
+    sources = [option for source in inventories for option in ("-i", _short(source, folder))]
+    words = ["ansible-playbook", *sources, "restartx.core.restart_prod", "-e", f"@{file}", "--check"]
+    return shlex.join(words)
+
+
+def _short(source: str, folder: str) -> str:
+    """An inventory source as a person gives it: relative, if it is below the folder."""
+    below = folder.rstrip("/") + "/"
+    return source[len(below) :] if folder != "/" and source.startswith(below) else source
 
 
 def _namespaces(given: t.Any) -> list[str]:
@@ -75,7 +103,11 @@ def _namespaces(given: t.Any) -> list[str]:
 
 def _cluster(given: t.Any, clusters: t.Sequence[str]) -> str:
     if not clusters:
-        raise RolloutError("the inventory has no host in the group clusters; name an inventory with -i")
+        raise RolloutError(
+            "the inventory has no host in the group clusters; name an inventory with -i. To use all contexts of "
+            "your kubeconfig, write this file and add -i clusters.kubeconfig.yml: "
+            "echo 'plugin: restartx.core.kubeconfig' > clusters.kubeconfig.yml"
+        )
     if given is None:
         return clusters[0]
     name = _text("cluster", given, "name a host of the group clusters, or leave it out to take the first one")
@@ -92,10 +124,11 @@ def _text(variable: str, given: t.Any, advice: str) -> str:
         raise RolloutError(f"{variable}: {error}; {advice}") from error
 
 
-def plan(result: t.Mapping, namespaces: t.Sequence[str], cluster: str, file: str | None = None) -> dict:
+def plan(result: t.Mapping, namespaces: t.Sequence[str], cluster: str, command: str | None = None) -> dict:
     """The plan, from the result of a dry run of k8s_rollout_restart over all kinds in these namespaces.
 
-    Returns `error` (why there is no plan, else None), the `text` of the file, and `lines` that say what is in it.
+    `command` tries the plan. Returns `error` (why there is no plan, else None), the `text` of the file, and `lines` that
+    say what is in it.
     """
     entries = result.get("results") or []
     if not entries:
@@ -105,7 +138,7 @@ def plan(result: t.Mapping, namespaces: t.Sequence[str], cluster: str, file: str
     if not fit:
         reasons = "; ".join(map(_refusal, unfit))
         return {"error": f"no workload can be restarted, so there is no plan: {reasons}", "text": "", "lines": []}
-    heading = HEADING.format(where=", ".join(namespaces), cluster=cluster, file=file or "plan.yml")
+    heading = HEADING.format(where=", ".join(namespaces), cluster=cluster, command=command or _command("plan.yml"))
     lines = [
         *(f"# {line}".rstrip() for line in heading.splitlines()),
         "restart_plan:",

@@ -184,11 +184,13 @@ def _warn(call: Call, report: t.Mapping[str, t.Any]) -> None:
     ends = {"certificate of the server": report["server_certificate_expires"]}
     if not report["credentials_renewed"]:
         ends |= {"token": report["token_expires"], "client certificate": report["client_certificate_expires"]}
+    token_file = call.cluster.connection_info().token_file
     found = []
     for what, end in ends.items():
+        unless = ", unless another program renews the file" if what == "token" and token_file else ""
         if end and now < end < now + (SOON_FOR_TOKENS if what == "token" else SOON):
             left = duration.text(round((end - now).total_seconds() / 60) * 60)
-            found.append(f"the {what} expires on {end:%Y-%m-%d at %H:%M} UTC, in {left}; renew it")
+            found.append(f"the {what} expires on {end:%Y-%m-%d at %H:%M} UTC, in {left}; renew it{unless}")
     ahead = report["clock_ahead"]
     if ahead and abs(ahead) > MOST_SKEW:
         told = f"{duration.text(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"

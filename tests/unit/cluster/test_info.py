@@ -80,7 +80,21 @@ def test_a_token_tells_its_end_and_is_not_told_itself(serve, cluster_of):
 def test_a_token_of_a_plugin_is_renewed(serve, plugin, cluster_of):
     server = serve(Reply())
     options, _broken = plugin(server)
-    assert cluster_of(server, options).connection_info().renewed
+    info = cluster_of(server, options).connection_info()
+    assert (info.renewed, info.token_file) == (True, False)
+
+
+def test_a_token_in_a_file_may_be_renewed_or_not(serve, cluster_of, tmp_path):
+    server = serve(Reply())
+    (tmp_path / "token").write_text(token({"exp": 1_700_000_000}))
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(
+        f"current-context: c\nclusters: [{{name: c, cluster: {{server: '{server.url}'}}}}]\n"
+        "contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {tokenFile: token}}]\n"
+    )
+    info = cluster_of(server, {"host": None, "kubeconfig": str(kubeconfig)}).connection_info()
+    assert info.token_expires == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+    assert (info.renewed, info.token_file) == (False, True)
 
 
 def test_a_client_certificate_tells_its_end(serve, cluster_of, tmp_path):

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.restartx.core.plugins.filter.new_plan_request import new_plan_request
 from ansible_collections.restartx.core.plugins.module_utils.fleet import new_plan
 from ansible_collections.restartx.core.plugins.module_utils.schedule import plan as plans
 from ansible_collections.restartx.core.plugins.module_utils.schedule.values import SUBDOMAIN
@@ -104,7 +105,44 @@ CLUSTERS = ["eu-west", "us-east"]
 @pytest.mark.parametrize("namespaces", ["shop,billing", " shop , billing ", ["shop", "billing"], "shop,billing,shop"])
 def test_namespaces_are_a_list_or_text_with_commas(namespaces):
     asked = new_plan.prepare(namespaces, None, None, CLUSTERS)
-    assert asked == {"error": None, "namespaces": ["shop", "billing"], "cluster": "eu-west", "file": None}
+    assert asked == {
+        "error": None,
+        "namespaces": ["shop", "billing"],
+        "cluster": "eu-west",
+        "file": None,
+        "command": "ansible-playbook restartx.core.restart_prod -e @plan.yml --check",
+    }
+
+
+@pytest.mark.parametrize(
+    "given, path, word",
+    [
+        ("plan.yml", "/home/ada/plan.yml", "@plan.yml"),
+        ("../my plan.yml", "/home/my plan.yml", "'@../my plan.yml'"),
+        ("/tmp/plan.yml", "/tmp/plan.yml", "@/tmp/plan.yml"),
+        ("~/plan.yml", "~/plan.yml", "'@~/plan.yml'"),
+    ],
+)
+def test_a_file_is_named_as_seen_from_the_folder_in_which_the_command_is_given(given, path, word):
+    asked = new_plan.prepare("shop", None, given, CLUSTERS, folder="/home/ada")
+    assert asked["file"] == path
+    assert asked["command"] == f"ansible-playbook restartx.core.restart_prod -e {word} --check"
+
+
+def test_the_filter_takes_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert new_plan_request("shop", file="plan.yml", clusters=CLUSTERS)["file"] == f"{tmp_path}/plan.yml"
+
+
+def test_the_command_has_the_inventories_that_were_given():
+    sources = ["/home/ada/my inventory", "/etc/hosts.kubeconfig.yml", "/home/ada-2/hosts", "eu-west,us-east"]
+    command = new_plan.prepare("shop", None, None, CLUSTERS, sources, "/home/ada")["command"]
+    assert command == (
+        "ansible-playbook -i 'my inventory' -i /etc/hosts.kubeconfig.yml -i /home/ada-2/hosts -i eu-west,us-east "
+        "restartx.core.restart_prod -e @plan.yml --check"
+    )
+    text = new_plan.plan({"results": [entry("api")]}, ["shop"], "eu-west", command)["text"]
+    assert f"#   {command}\n" in text
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,11 @@ def test_another_cluster_than_the_pinned_one_is_asked_for_no_permission(cluster)
     "connection, server, words",
     [
         ({"token_expires": START + DAY / 8}, {}, "the token expires on 2026-11-25 at 01:00 UTC, in 3h; renew it"),
+        (
+            {"token_expires": START + DAY / 8, "token_file": True},
+            {},
+            "the token expires on 2026-11-25 at 01:00 UTC, in 3h; renew it, unless another program renews the file",
+        ),
         ({"certificate_expires": START + DAY}, {}, "the client certificate expires on"),
         ({}, {"certificate_expires": START + DAY}, "the certificate of the server expires on"),
         ({}, {"clock_ahead": -90.0}, "the clock of the server is 1m 30s behind the clock of this machine"),
