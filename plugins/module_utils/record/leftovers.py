@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import datetime
 import json
-import shlex
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.record import held, journal, resume
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
+from ansible_collections.restartx.core.plugins.module_utils.record.place import DEFAULT_NAMESPACE, Place
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, marks, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import parse_time
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
@@ -34,7 +34,6 @@ TIGHTENED = "tightened"
 HELD = (PAUSED, PARTITIONED)
 TO_RESTART = (FAILED, UNDONE, UNFINISHED)  # repaired by continuing the run
 CODES = (LOCKED, *HELD, TIGHTENED, UNDOING, *TO_RESTART)  # in the order of their repair
-DEFAULT_NAMESPACE = "restartx-system"
 
 
 @dataclass(frozen=True)
@@ -85,26 +84,6 @@ class Run:
     @property
     def keys(self) -> dict[Key, dict]:
         return journal.by_key(self.journal["workloads"])
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where it was left, for commands: the context of the cluster, and the namespace of the journals."""
-
-    context: str | None = None
-    namespace: str = DEFAULT_NAMESPACE
-    field_manager: str = "restartx"
-
-    def playbook(self, name: str, **variables: str) -> str:
-        """The command of a playbook, to paste."""
-        other = {} if self.namespace == DEFAULT_NAMESPACE else {"restartx_journal_namespace": self.namespace}
-        pairs = [part for name, value in {**variables, **other}.items() for part in ("-e", f"{name}={value}")]
-        return shlex.join(["ansible-playbook", "-i", "inventory", f"restartx.core.{name}", *pairs])
-
-    def module(self, name: str, **options: str | None) -> str:
-        """The ad-hoc command of a module, to paste."""
-        given = " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items() if value)
-        return shlex.join(["ansible", "localhost", "-m", f"restartx.{name}", "-a", given])
 
 
 @dataclass

@@ -11,7 +11,8 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.executor impo
 from ansible_collections.restartx.core.plugins.module_utils.record import held, holders, journal, leftovers
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.lease import holder_in
-from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Leftover, Place, Run
+from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Leftover, Run
+from ansible_collections.restartx.core.plugins.module_utils.record.place import Place
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some

@@ -11,7 +11,8 @@ import pytest
 from simulation import FakeClock, FakeCluster, status_of, workload
 
 from ansible_collections.restartx.core.plugins.module_utils.record import holders, lease, leftovers
-from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Place, Run
+from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Run
+from ansible_collections.restartx.core.plugins.module_utils.record.place import Place
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 
 BEGUN = datetime.datetime(2026, 11, 24, 22, 0, tzinfo=datetime.UTC)
