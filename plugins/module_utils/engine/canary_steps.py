@@ -48,10 +48,11 @@ class Held(Step):
         return _replaced(workload, self.its, self.stamp, self.mode)
 
     def released(self, workload: dict) -> dict:
-        return canary.released(workload, self.its, self.stamp.run)
+        found = canary.released(workload, self.its, self.stamp.run)
+        return canary.one_at_a_time(found) if self.its.moves else found
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
-        if outcome is Outcome.SUPERSEDED:
+        if outcome is Outcome.SUPERSEDED and canary.release(workload, self.its, self.stamp.run):
             return GiveBackStep(self.stamp.run, self.mode, self.its)
         if outcome is Outcome.UNDONE and self.its.enforced is not None:  # by an earlier start, which was killed then
             return AwaitUndoneStep(self.stamp.run, self.mode, self.its).needed(workload)
@@ -107,6 +108,8 @@ class EnforceStep(Held, RestartStep):
         return canary.with_canary(super().request(workload, stamp), workload, self.its)
 
     def released(self, workload: dict) -> dict:
+        if restart.carries(workload, self.stamp):
+            return workload  # what is set already, or what somebody has set since
         return enforce.tightened(workload, self.its)
 
 

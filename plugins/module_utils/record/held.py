@@ -109,7 +109,8 @@ def is_held(run: Journal, workload: dict, may_be_held: t.Container[str] | None =
     if entry is None or entry["outcome"] in DONE or not hold.held(workload, run["run"], entry.get("partition")):
         return False
     its = canary_in(entry, workload, run["run"])
-    if its and entry["outcome"] in UNDECIDED and canary.how_held(workload, its, run["run"]):
+    undecided = entry["outcome"] in UNDECIDED
+    if its and its.enforced is None and undecided and canary.how_held(workload, its, run["run"]):
         return False  # only its canary holds it, and the next start of the run goes on with that
     return "partition" in entry or entry["entry"] in (pausing(plan_of(run)) if may_be_held is None else may_be_held)
 

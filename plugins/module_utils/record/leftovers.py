@@ -74,11 +74,9 @@ class Run:
 
     @property
     def judged(self) -> list[Key]:
-        """The workloads that it may have left something of. Those of an undone run may still have their canary."""
+        """The workloads that it may have left something of. Those of a run that has ended may still have their canary."""
         if self.open or self.undoing:
             return [*self.keys]
-        if self.journal["state"] != journal.UNDONE:
-            return []
         return [key for key, entry in self.keys.items() if "canary" in entry and entry["outcome"] not in DONE]
 
     @property

@@ -148,7 +148,8 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
     if not entries:
         return carried == run
     own = [entry for entry in entries if entry.get("manager") in canary.managers]
-    if carried not in (None, run) and any(marks.RUN in marks.template_annotations_owned(entry) for entry in own):
+    later = carried not in (None, run) and any(marks.RUN in marks.template_annotations_owned(entry) for entry in own)
+    if later and canary.enforced is None:
         return False  # restarted by that run, which none is while the canary of another run holds it
     return any(owned_fields(entry, "spec", *path) is not None for entry in own for path in paths)
 
@@ -179,6 +180,13 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
         else:
             del spec[kind.strategy]
     return {**workload, "spec": spec}
+
+
+def one_at_a_time(workload: Object) -> Object:
+    """The StatefulSet with the strategy that a partition which goes down pod by pod comes to."""
+    kind = kinds.kind_of(workload)
+    strategy = {**kind.strategy_of(workload), ROLLING: {**(_rolling(workload) or {}), "maxUnavailable": 1}}
+    return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
 
 
 def release(workload: Object, canary: Canary, run: str) -> Patch | None:

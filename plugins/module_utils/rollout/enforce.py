@@ -36,14 +36,22 @@ def tight(workload: Object, covers: t.Iterable[Cover]) -> Object:
     if room == 0 and _may_surge(kind, workload):
         return {"maxSurge": 1, **NO_POD}
     most = max(room, 1)  # where there is no room at all, the budget refuses the restart, or it waits
-    return {"maxUnavailable": most} if kind.stops_at_once(workload) > most else {}
+    return {"maxUnavailable": _as_before(kind, workload, most)} if kind.stops_at_once(workload) > most else {}
+
+
+def _as_before(kind: kinds.Kind, workload: Object, most: int) -> int | str:
+    """At most so many pods, as a percentage if the strategy has one: it must not become looser if the workload is scaled."""
+    rolling = kind.strategy_of(workload).get(ROLLING) or {}
+    part = 100 * most // kind.wanted(workload)
+    return f"{part}%" if isinstance(rolling.get("maxUnavailable", kind.unavailable), str) and part else most
 
 
 def _may_surge(kind: kinds.Kind, workload: Object) -> bool:
-    """Whether two pods of the workload may run in the place of one. Those of a DaemonSet do so on the same node."""
-    if not kind.on_each_node:
-        return kind.can_surge
+    """Whether two pods of the workload may run in the place of one. Those of a DaemonSet do so on the same node. Whoever
+    allows a Deployment no surge may do so because its pods cannot share a volume."""
     pod = field(workload, "spec.template.spec", {})
+    if not kind.on_each_node:
+        return kind.can_surge and not any(volume.get("persistentVolumeClaim") for volume in pod.get("volumes") or [])
     ports = [
         port
         for part in ("initContainers", "containers")

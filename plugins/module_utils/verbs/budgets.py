@@ -151,7 +151,7 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         workload = task.step.released(task.object)
         for cover in known.of(workload):
             refusal = cover.refusal(workload)
-            if refusal and honoured and task.group not in known.enforcing:
+            if refusal and honoured and task.group not in known.enforcing and not isinstance(task.step, CanaryStep):
                 refusal = cover.refusal(workload, enforce.advice(workload, list(known.of(workload))))
             if honoured and refusal:
                 task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refusal))

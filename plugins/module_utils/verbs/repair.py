@@ -12,7 +12,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine import reques
 from ansible_collections.restartx.core.plugins.module_utils.record import held, holders, leftovers
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Key, Leftover, Run
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
@@ -131,6 +131,13 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     (run,) = [run for run in found.runs[one.plan] if run.journal["run"] == run_id]
     its = held.canary_in(run.keys[one.key], workload, run_id)
     patch = canary.release(workload, its, run_id) if its else None
+    if its and patch and its.enforced is not None and status.judge(workload).state != status.DONE:
+        if run.undoing:  # whoever finishes the undo gives it back then
+            return {"changed": False}
+        raise RolloutError(
+            f"{kinds.label(workload)} is not rolled out yet, so its strategy is not given back, because that could stop more "
+            f"pods than budgets allow; wait until it is rolled out and repair again, or undo run {run_id}"
+        )
     if its and patch:
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: canary.release(now, its, run_id) is None)

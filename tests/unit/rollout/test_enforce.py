@@ -77,6 +77,21 @@ def test_what_is_set_undercuts_no_budget_and_is_never_looser_than_before(replica
         assert stops <= room and not cover(tight, **spec).refusal(tight), (kind, rolling)
         if before <= room and not kinds.kind_of(one).surge_at_once(one):
             assert its is None, (kind, rolling)
+        if its:
+            assert not looser_when_scaled(one, tight), (kind, rolling)
+
+
+def looser_when_scaled(one, tight):
+    """At which sizes the tight strategy would stop more pods than the one from before."""
+    kind = kinds.kind_of(one)
+
+    def stops(workload, size):
+        scaled = {**workload, "spec": {**workload["spec"], "replicas": size}}
+        if kind.on_each_node:
+            scaled["status"] = {**workload["status"], "desiredNumberScheduled": size}
+        return kind.stops_at_once(scaled)
+
+    return [size for size in range(1, 21) if stops(tight, size) > stops(one, size)]
 
 
 @pytest.mark.parametrize("spec", BUDGETS, ids=str)
@@ -106,6 +121,16 @@ TIGHT = {
         {"maxSurge": 1, "maxUnavailable": 0},
     ),
     "room for some, no surge": (made(maxUnavailable=3, maxSurge=0), {"minAvailable": 2}, {"maxUnavailable": 2}),
+    "a percentage": (
+        made(replicas=10, maxUnavailable="50%", maxSurge=0),
+        {"minAvailable": 6},
+        {"maxUnavailable": "40%"},
+    ),
+    "no room, and a volume of its own": (
+        made(maxUnavailable=2, maxSurge=0, pods={"volumes": [{"persistentVolumeClaim": {"claimName": "a"}}]}),
+        {"minAvailable": 4},
+        {"maxUnavailable": 1},
+    ),
     "room for all that it stops": (made(maxUnavailable=2, maxSurge=0), {"minAvailable": 2}, {}),
     "a surge": (made(maxUnavailable=2, maxSurge="1%"), {"minAvailable": 2}, {"maxUnavailable": 0}),
     "the default": (made(), {"minAvailable": 3}, {"maxUnavailable": 0}),

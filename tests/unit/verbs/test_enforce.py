@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 
 import budgets
 import calling
@@ -15,8 +16,11 @@ from simulation import Executor
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import EnforceStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
 
@@ -25,6 +29,7 @@ LOOSE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailab
 BOTH = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "50%"}}
 THREE = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 3}}
 RECREATE = {"type": "Recreate"}
+FIRST = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
 
 
 class Cluster(SteppingCluster):
@@ -333,6 +338,130 @@ def test_another_run_refuses_what_a_killed_one_has_left_and_leftovers_continue_t
         "start again"
     )
     assert strategy_of(cluster) != before
+
+
+@pytest.mark.parametrize("kind, strategy", [("Deployment", LOOSE), ("StatefulSet", THREE)])
+def test_what_is_held_after_a_failure_is_refused_and_the_repair_gives_back_all_of_it(kind, strategy):
+    cluster = cluster_of(kind, strategy, minAvailable=3 if kind == "StatefulSet" else 4)
+    replace = cluster._replace
+    cluster._replace = lambda one, number: None if number == 4 and restart.run_of(one) else replace(one, number)
+    holding = plan(kind, on_failure="pause")
+    assert outcome(carry_out(cluster, holding))[0] == "unfinished"
+    del cluster._replace
+    told, message = outcome(start(cluster, holding))
+    assert told == "refused" and "left for inspection" in message, message
+    cluster.go_on(Executor(cluster))
+    calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    cluster.go_on(Executor(cluster))
+    calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    assert strategy_of(cluster) == cluster.before
+    assert cluster.api["status"]["updatedReplicas"] == 4
+
+
+def test_what_another_plan_restarts_meanwhile_keeps_its_tight_strategy_only_until_a_repair():
+    cluster = cluster_of()
+    kill(cluster, 5)
+    other = {**plan(budgets="honour"), "name": "other"}
+    assert outcome(start(cluster, other, run="r2"))[0] == "restarted"
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_leftovers", cluster)
+    assert ("tightened", "r1") in [(one["code"], one["run"]) for one in result["leftovers"]], result
+    cluster.go_on(Executor(cluster))
+    calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    assert strategy_of(cluster) == cluster.before
+
+
+def test_pods_one_by_one_need_room_for_one_whatever_the_strategy_may_stop():
+    cluster = cluster_of("StatefulSet", THREE, maxUnavailable=1)
+    one_by_one = plan("StatefulSet", budgets="honour")
+    one_by_one["workloads"][0]["between_pods"] = {"order": "ordinal"}
+    Executor(cluster)
+    assert outcome(carry_out(cluster, one_by_one))[0] == "restarted"
+    assert strategy_of(cluster) == cluster.before
+
+
+def test_a_canary_is_not_told_to_enforce_budgets_which_does_not_go_with_it():
+    cluster = cluster_of("StatefulSet", THREE, maxUnavailable=0)
+    Executor(cluster)
+    told, message = outcome(
+        carry_out(cluster, plan("StatefulSet", budgets="honour", canary={"pods": 1, "hold": "10s"}))
+    )
+    assert told == "refused" and "enforce" not in message, message
+
+
+@pytest.mark.parametrize("loose, pods", [(True, 2), (False, 0)])
+def test_only_a_strategy_that_is_set_counts_for_the_room_of_others(loose, pods):
+    cluster = cluster_of()
+    kill(cluster, 5)
+    workload = copy.deepcopy(cluster.api)
+    if loose:
+        workload["spec"] |= cluster.before
+    stamp = restart.Stamp(run="r1", at=FIRST)
+    step = EnforceStep(stamp, Mode(), lambda: FIRST, its=Canary(0, None, enforced={"maxSurge": 1, "maxUnavailable": 0}))
+    assert kinds.kind_of(workload).stops_at_once(step.released(workload)) == pods
+
+
+def noted(cluster):
+    """How many pods are replaced at each patch of the strategy."""
+    found, patch = [], cluster.patch
+
+    def noting(path, body, content, **options):
+        if "strategy" in str(body):
+            found.append(cluster.api["status"]["updatedReplicas"])
+        return patch(path, body, content, **options)
+
+    cluster.patch = noting
+    return found
+
+
+def test_a_repair_gives_no_strategy_back_before_everything_is_rolled_out():
+    cluster = cluster_of()
+    kill(cluster, 5)
+    start(cluster, plan(), run="r2")  # refused
+    at = noted(cluster)
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    assert at == [] and "is not rolled out yet" in result["msg"], result
+
+
+def test_a_repair_of_a_killed_undo_gives_the_strategy_back_after_the_rollout():
+    cluster = cluster_of()
+    kill(cluster, 5)
+    cluster.go_on(Executor(cluster))
+    cluster.executor.later(2, end)
+    with pytest.raises(Killed):
+        undo(cluster)
+    at = noted(cluster)
+    cluster.go_on(Executor(cluster))
+    calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    assert at == [4] and strategy_of(cluster) == cluster.before
+
+
+def test_what_a_finished_run_no_longer_names_is_found():
+    cluster = cluster_of()
+    web = copy.deepcopy(cluster.one)
+    web["metadata"] |= {"name": "web", "uid": "uid-web"}
+    cluster.objects[kinds.path("Deployment", "shop", "web")] = web
+    kill(cluster, 5)
+    without = plan()
+    without["workloads"] = [{"id": "web", "kind": "Deployment", "name": "web", "budgets": "report"}]
+    Executor(cluster)
+    assert carry_out(cluster, without)["summary"] == {"restarted": 1}
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_leftovers", cluster, repair=True)
+    assert "tightened" in [one["code"] for one in result["leftovers"]], result
+
+
+def test_an_earlier_deploy_does_not_count_as_a_failure_of_a_resumed_run():
+    cluster = cluster_of()
+
+    def deploy(one):
+        one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
+
+    Executor(cluster).later(5, lambda: cluster.edit(cluster.api, deploy))
+    assert outcome(carry_out(cluster, plan()))[0] == "superseded"
+    told, message = outcome(start(cluster, plan()))
+    assert told == "superseded" and "nothing of what the run has set" not in message, message
 
 
 @pytest.mark.parametrize(
