@@ -111,11 +111,18 @@ def undo_step(step: UndoStep, pods: t.Mapping[Key, PodByPod]) -> PodsUndoStep:
     return PodsUndoStep(**given, pods=pods)
 
 
-def undo_of_run(entries: t.Sequence[Entry], run: str, tasks: t.Sequence[Task]) -> None:
-    """Lets the undo of a run replace the pods of these entries one by one."""
-    plans = _of(entries)
+def undo_of_run(
+    entries: t.Sequence[Entry], members: t.Mapping[str, t.Sequence[Key]], run: str, tasks: t.Sequence[Task]
+) -> None:
+    """Lets the undo of a run replace pods one by one. `entries` are those of its plan, as far as that can be read, and
+    `members` the workloads that the run had in each.
+
+    What no controller replaces was restarted pod by pod, also if the plan no longer says how: the oldest pod goes first then.
+    """
+    plans, entry_of = _of(entries), {key: entry for entry, keys in members.items() for key in keys}
     for task in tasks:
-        its = plans.get(task.group)
-        if its:
+        its = plans.get(entry_of.get(task.key, ""))
+        if its or pod_order.by_pods(task.object):
+            its = its or BetweenPods(pod_order.AGE)
             how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
             task.step = undo_step(t.cast(UndoStep, task.step), {task.key: how})

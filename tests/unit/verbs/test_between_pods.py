@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 from unittest import mock
@@ -24,6 +25,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     Throttled,
     Unreachable,
 )
+from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.record.progress import ProgressWriter
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -409,6 +411,37 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
         assert outcome(result) in ("undone", "unchanged")
         assert cluster.evicted == ["db-2", "db-1", "db-0"] and cluster.fewest["db"] == 2, at
         assert set(runs(cluster).values()) == {None}, at
+
+
+def test_the_undo_of_a_run_evicts_the_pods_of_an_entry_with_several_kinds():
+    cluster = EvictingCluster(on_delete(), on_delete("DaemonSet", "agent"))
+    several = plan({"order": "age"})
+    several["workloads"][0] |= {"kind": ["StatefulSet", "DaemonSet"], "name": ["db", "agent"]}
+    start(cluster, several)
+    evicted, cluster.evicted = sorted(cluster.evicted), []
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert [one["outcome"] for one in result["results"]] == ["undone", "undone"], result
+    assert len(evicted) == 6 and sorted(cluster.evicted) == evicted and set(runs(cluster).values()) == {None}
+
+
+@pytest.mark.parametrize("change", ["no entry", "no plan"])
+def test_the_undo_of_a_run_evicts_pods_also_if_the_plan_does_not_say_how(change):
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    (path,) = [path for path in cluster.objects if path.endswith(journal.name_of("ca", "r1"))]
+    data = cluster.objects[path]["data"]
+    if change == "no plan":
+        data[journal.PLAN_KEY] = "of another version"
+    else:
+        kept = json.loads(data[journal.KEY])
+        kept["workloads"]["StatefulSet/shop/db"]["entry"] = None
+        data[journal.KEY] = json.dumps(kept)
+    cluster.evicted.clear()
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "undone", result
+    assert sorted(cluster.evicted) == ["db-0", "db-1", "db-2"] and set(runs(cluster).values()) == {None}
 
 
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
