@@ -203,6 +203,28 @@ def test_a_pod_that_does_not_stay_ready_stops_it_and_is_undone():
             assert "it stays held after its restart pod by pod (partition 2)" in message(result)
 
 
+def test_no_pod_is_replaced_while_an_old_one_is_not_ready():
+    """With podManagementPolicy: Parallel, the controller would not wait for it."""
+    for back, ends in ((200, "restarted"), (9000, "unfinished")):
+        cluster = cluster_of()
+        cluster.go_on(executor := Executor(cluster))
+        one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+
+        def ready(number, c=cluster, o=one):
+            o["status"] |= {"readyReplicas": number, "availableReplicas": number}
+            c.show(o)
+
+        executor.later(30, lambda r=ready: r(3))
+        executor.later(back, lambda r=ready: r(4))
+        options = {"plan": plan(timeout="5m"), "run_id": "r1", "journal": {"clusters": ["eu"]}}
+        result = calling.run("k8s_rollout_restart", cluster, **options)
+        assert outcome(result) == ends, result
+        if ends == "unfinished":
+            assert "3 of 4 pods are ready" in message(result) and cluster.replaced == [("db", 1)]
+        else:
+            assert cluster.patches[1][0] - cluster.patches[0][0] >= back - 1
+
+
 SHUT = {"shut": {"tcp": "127.0.0.1:1", "timeout": "20s"}}  # a port on which nothing listens
 
 
