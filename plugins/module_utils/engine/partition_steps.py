@@ -16,7 +16,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps 
     TrialStep,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Step, Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Follow, Step, Trial
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -61,6 +61,17 @@ class LowerStep(Held):
         return restart.taken_back(workload, self.stamp.run, self.mode.field_manager, since=self.stamp.at)
 
 
+@dataclass(frozen=True)
+class LastStep(canary_steps.ReleaseStep):
+    """Gives back the strategy, which lets the controller replace the last pod. So it is no part of what has begun."""
+
+    goes_on = False
+
+    def judge(self, workload: dict) -> Decision:
+        decision = super().judge(workload)
+        return Follow(Outcome.RESTARTED) if isinstance(decision, Follow) else decision
+
+
 def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Iterator[Step]:
     """The steps that follow the restart of the first pod: for each other one a trial of those that are new, and then a lower
     partition. An earlier start may have been through some of them."""
@@ -73,4 +84,5 @@ def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Itera
         partition -= 1
         if partition > its.floor:
             yield LowerStep(stamp, mode, its, partition)
-    yield canary_steps.ReleaseStep(stamp, mode, its)
+    following = LastStep if (its.partition or 0) > its.floor else canary_steps.ReleaseStep
+    yield following(stamp, mode, its)
