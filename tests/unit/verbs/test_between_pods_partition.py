@@ -107,8 +107,9 @@ def test_the_partition_goes_down_pod_by_pod_and_is_given_back(strategy):
     assert len(cluster.patches) == least
 
 
-def test_the_last_pod_that_may_go_needs_no_hold():
-    cluster = cluster_of(replicas=1)
+@pytest.mark.parametrize("strategy, replicas", [("default", 1), ("only the type", 1), ("none", 1), ("partition", 2)])
+def test_the_last_pod_that_may_go_needs_no_hold(strategy, replicas):
+    cluster = cluster_of(strategy, replicas)
     before = spec_of(cluster)
     assert outcome(start(cluster, plan())) == "restarted"
     assert cluster.replaced == [("db", 1)] and spec_of(cluster) == before and cluster.executor.clock.passed < 60
