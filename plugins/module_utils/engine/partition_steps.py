@@ -16,7 +16,15 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps 
     TrialStep,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Follow, Step, Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
+    Act,
+    Acted,
+    Decision,
+    End,
+    Follow,
+    Step,
+    Trial,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome

@@ -527,6 +527,17 @@ def test_an_eviction_that_cannot_succeed_is_a_failure(error, words):
     assert (outcome(result), message(result)) == ("failed", words) and not cluster.evicted
 
 
+def test_an_eviction_that_keeps_failing_ends_it_after_the_timeout():
+    error = ServerFailed("the webhook does not answer", status=500, transient=True)
+    cluster = failing(EvictingCluster(on_delete()), lambda path: error, times=2000)
+    result = restart(cluster)
+    assert outcome(result) == "unfinished" and not cluster.evicted
+    assert message(result) == (
+        "0 of 3 pods are new; pod db-2 could not be evicted for 30s: the webhook does not answer"
+    )
+    assert 30 <= cluster.executor.clock.passed < 60
+
+
 def test_a_lost_answer_to_an_eviction_does_no_harm():
     cluster = EvictingCluster(on_delete())
     plain = cluster.create
