@@ -444,6 +444,20 @@ def test_the_undo_of_a_run_evicts_pods_also_if_the_plan_does_not_say_how(change)
     assert sorted(cluster.evicted) == ["db-0", "db-1", "db-2"] and set(runs(cluster).values()) == {None}
 
 
+def test_an_undo_waits_for_a_budget_until_its_timeout_and_says_so():
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL, timeout="3m", grace="20s"))
+    cluster.evicted.clear()
+    cluster.allow = lambda pod: "db needs 3 healthy pods and has 3 currently"
+    cluster.go_on(executor := Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "unfinished" and not cluster.evicted
+    assert message(result).startswith(
+        "not done after 3m: 3 pods of the run are left; pod db-2 may not be evicted yet: db needs 3 healthy pods"
+    )
+    assert executor.clock.passed >= 180
+
+
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
     cluster = EvictingCluster(on_delete())
     cluster.go_on(executor := Executor(cluster))
