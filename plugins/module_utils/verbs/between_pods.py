@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import RunOptions
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep, PodsUndoStep
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep, UndoStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.gates import read
@@ -73,6 +73,19 @@ def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[
         for task in tasks
         if task.group in plans and pod_order.by_pods(task.object)
     ]
+    _require(call, asked)
+
+
+def check_permissions_of_undo(call: Call, tasks: t.Sequence[Task]) -> None:
+    """The same for the evictions of an undo. Without waiting, it evicts nothing."""
+    hows = [(task, task.step.pod_by_pod(task.object)) for task in tasks if call.params["wait"]]
+    _require(
+        call,
+        [(task.key[1], how.order) for task, how in hows if how and not isinstance(task.step.judge(task.object), End)],
+    )
+
+
+def _require(call: Call, asked: t.Sequence[tuple[str, str]]) -> None:
     lacking = permissions.denied(call, permissions.of_evictions(asked)) if asked else []
     if lacking:
         told = ", ".join(map(str, lacking))

@@ -70,6 +70,7 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
     across_gates = known["across_gates"] if options["across_gates"] is None else options["across_gates"]
     if written and not across_gates:
         keep(tasks, across.Before(written, known["gates"]), members)
+    between_pods.check_permissions_of_undo(call, tasks)
     limits: dict[str, t.Any] = {**HOLDS_BACK_NOTHING}
     if written:
         limits |= {"max_parallel": written.max_parallel, "stagger": written.stagger}

@@ -458,6 +458,22 @@ def test_an_undo_waits_for_a_budget_until_its_timeout_and_says_so():
     assert executor.clock.passed >= 180
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_undo_of_a_run_names_a_missing_permission_before_anything_is_touched(check_mode):
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.denied.add(("create", "pods"))
+    cluster.evicted.clear()
+    patches, undo = len(cluster.patches), {"run_id": "r1", "journal": {"plan": "ca"}}
+    cluster.go_on(Executor(cluster))
+    with pytest.raises(RolloutError, match="to create pods/eviction in namespace shop, which between_pods needs"):
+        calling.run("k8s_rollout_undo", cluster, check_mode, **undo)
+    assert len(cluster.patches) == patches and not cluster.evicted
+    cluster.denied.clear()
+    cluster.go_on(Executor(cluster))
+    assert outcome(calling.run("k8s_rollout_undo", cluster, check_mode, **undo)) == "undone"
+
+
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
     cluster = EvictingCluster(on_delete())
     cluster.go_on(executor := Executor(cluster))
