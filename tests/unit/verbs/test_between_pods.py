@@ -715,6 +715,14 @@ def test_a_leader_that_cannot_be_looked_for_is_a_mistake():
         restart(EvictingCluster(on_delete()), between_pods=wrong)
 
 
+def test_a_secret_may_not_name_the_leader():
+    secret = {"object": {"api_version": "v1", "kind": "Secret", "name": "db"}, "that": "data.password"}
+    cluster = EvictingCluster(on_delete())
+    with pytest.raises(RolloutError, match=r"between_pods\.leader\.object: messages would show what a Secret gives"):
+        restart(cluster, between_pods={"order": "ordinal", "leader": secret})
+    assert not cluster.patches and not cluster.evicted
+
+
 def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():
     cluster = EvictingCluster(on_delete())
     window = {"hours": "21:00-22:01", "timezone": "UTC"}  # a minute from now
