@@ -85,7 +85,10 @@ def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Itera
     partition. An earlier start may have been through some of them."""
     stamp, mode, its = first.stamp, first.mode, first.its
     wanted, partition = kinds.kind_of(workload).wanted(workload), int(its.partition or 0)
-    if restart.carries(workload, stamp) and canary.tightened(workload, its, stamp.run):
+    if restart.carries(workload, stamp):
+        if not canary.tightened(workload, its, stamp.run):  # given back already
+            yield canary_steps.ReleaseStep(stamp, mode, its)
+            return
         partition = kinds.field(workload, "spec.updateStrategy.rollingUpdate.partition", 0)
     while partition > its.floor:
         yield TrialStep(stamp, mode, its, replace(trial, pods=wanted - partition))

@@ -247,6 +247,18 @@ def test_a_run_that_is_finished_is_not_refused_by_its_next_start():
     assert outcome(start(cluster, plan(), check_mode=True)) == "already_restarted"
 
 
+def test_a_run_that_has_given_back_a_partition_of_many_pods_is_resumed():
+    cluster = cluster_of(replicas=300)
+    kill(cluster, plan(), 30)
+    cluster.go_on(Executor(cluster))
+    one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+    cluster.edit(one, lambda o: o["spec"]["updateStrategy"]["rollingUpdate"].update(partition=0))
+    patches = len(cluster.patches)
+    result = start(cluster, plan())
+    assert outcome(result) == "already_restarted", result
+    assert cluster.replaced[-1] == ("db", 300) and len(cluster.patches) == patches
+
+
 def test_the_check_of_a_run_that_goes_on_does_not_refuse_what_it_has_restarted():
     cluster = cluster_of()
     cluster.go_on(executor := Executor(cluster))
