@@ -444,6 +444,23 @@ def test_the_undo_of_a_run_evicts_pods_also_if_the_plan_does_not_say_how(change)
     assert sorted(cluster.evicted) == ["db-0", "db-1", "db-2"] and set(runs(cluster).values()) == {None}
 
 
+def test_the_undo_of_a_whole_run_evicts_pods_of_workloads_that_only_an_earlier_start_had():
+    cluster = EvictingCluster(on_delete(), on_delete(name="web"))
+    web = {"id": "web", "kind": "StatefulSet", "name": "web", "between_pods": ORDINAL}
+    whole = plan(ORDINAL, on_failure="undo", undo_scope="run")
+    cluster.go_on(Executor(cluster))
+    cluster.allow = lambda pod: _end() if pod["metadata"]["name"] == "web-2" else None
+    both = {**whole, "workloads": [*whole["workloads"], {**web, "after": ["db"]}]}
+    with pytest.raises(Killed):
+        calling.run("k8s_rollout_restart", cluster, plan=both, run_id="r1", journal={"clusters": ["eu"]})
+    evicted, cluster.evicted, cluster.allow = cluster.evicted, [], lambda pod: None
+    cluster.broken.add("web-1")
+    result = start(cluster, {**whole, "workloads": [web]})
+    assert [(one["name"], one["outcome"]) for one in result["results"]] == [("web", "undone"), ("db", "undone")], result
+    assert evicted == ["db-2", "db-1", "db-0"] and sorted(cluster.evicted[4:]) == sorted(evicted)
+    assert set(runs(cluster).values()) == {None}
+
+
 def test_an_undo_waits_for_a_budget_until_its_timeout_and_says_so():
     cluster = EvictingCluster(on_delete())
     start(cluster, plan(ORDINAL, timeout="3m", grace="20s"))
