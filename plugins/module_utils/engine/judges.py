@@ -33,7 +33,7 @@ class Judges:
         moves: t.Callable[[Task], None],
         done: t.Callable[[Task], None],
     ):
-        self._trials = Trials(executor, timers, ended, failed)
+        self._trials = Trials(executor, timers, ended, failed, moves)
         self._pods = PodsOneByOne(executor, timers, permission, ended, failed, moves, done)
         self.answers: dict[str, t.Callable[[Task, Answer], None]] = {**self._trials.answers, **self._pods.answers}
 

@@ -16,7 +16,15 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps 
     TrialStep,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Step, Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
+    Act,
+    Acted,
+    Decision,
+    End,
+    Follow,
+    Step,
+    Trial,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -61,16 +69,31 @@ class LowerStep(Held):
         return restart.taken_back(workload, self.stamp.run, self.mode.field_manager, since=self.stamp.at)
 
 
+@dataclass(frozen=True)
+class LastStep(canary_steps.ReleaseStep):
+    """Gives back the strategy, which lets the controller replace the last pod. So it is no part of what has begun."""
+
+    goes_on = False
+
+    def judge(self, workload: dict) -> Decision:
+        decision = super().judge(workload)
+        return Follow(Outcome.RESTARTED) if isinstance(decision, Follow) else decision
+
+
 def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Iterator[Step]:
     """The steps that follow the restart of the first pod: for each other one a trial of those that are new, and then a lower
     partition. An earlier start may have been through some of them."""
     stamp, mode, its = first.stamp, first.mode, first.its
     wanted, partition = kinds.kind_of(workload).wanted(workload), int(its.partition or 0)
-    if restart.carries(workload, stamp) and canary.tightened(workload, its, stamp.run):
+    if restart.carries(workload, stamp):
+        if not canary.tightened(workload, its, stamp.run):  # given back already
+            yield canary_steps.ReleaseStep(stamp, mode, its)
+            return
         partition = kinds.field(workload, "spec.updateStrategy.rollingUpdate.partition", 0)
     while partition > its.floor:
         yield TrialStep(stamp, mode, its, replace(trial, pods=wanted - partition))
         partition -= 1
         if partition > its.floor:
             yield LowerStep(stamp, mode, its, partition)
-    yield canary_steps.ReleaseStep(stamp, mode, its)
+    following = LastStep if (its.partition or 0) > its.floor else canary_steps.ReleaseStep
+    yield following(stamp, mode, its)

@@ -57,6 +57,7 @@ class _Course:
     evicted: dict[str, str] = field(default_factory=dict)  # the pod that was evicted in each place, by its uid
     due: float | None = None  # when the pods are to be read
     unread_since: float | None = None
+    failing_since: float | None = None  # while evictions end with errors that may go away
     done: str = ""  # how far it is, in words
     evicted_name: str = ""  # of the pod that is being evicted
 
@@ -163,6 +164,7 @@ class PodsOneByOne:
         course.ready = {one: course.ready.get(one, now) for one in turn.ready}
         if turn.waits or turn.pod is None:
             self._gates.leave(task)
+            course.failing_since = None
         if turn.waits:
             self._wait(task, course, f"{turn.done}; {turn.waits}")
             return
@@ -224,6 +226,8 @@ class PodsOneByOne:
         course.evicting = False
         if error is None:
             task.changed = True
+        if error is None or isinstance(error, OverBudget):
+            course.failing_since = None
         if task.state not in FOLLOWED:
             return
         if error is None:
@@ -240,13 +244,25 @@ class PodsOneByOne:
         elif SEVERAL in str(error):
             self._failed(task, Outcome.FAILED, f"{error}; leave one budget that selects it")
         elif getattr(error, "transient", False):
-            self._not_yet(task, course, str(error))  # if it was carried out after all, the pods show it
+            self._fails(task, course, str(error))  # if it was carried out after all, the pods show it
         else:
             self._failed(task, Outcome.FAILED, str(error))
 
     def _not_yet(self, task: Task, course: _Course, why: str) -> None:
         told = f"{course.done}; pod {course.evicted_name} may not be evicted yet: {why}"
         self._hold(task, course, told, self._executor.clock.monotonic() + REFUSED_PAUSE)
+
+    def _fails(self, task: Task, course: _Course, error: str) -> None:
+        """An eviction could not be carried out: it is tried again, for no longer than the timeout."""
+        now = self._executor.clock.monotonic()
+        course.failing_since = now if course.failing_since is None else course.failing_since
+        if task.timeout is None or now - course.failing_since < task.timeout:
+            self._not_yet(task, course, error)
+            return
+        told = (
+            f"{course.done}; pod {course.evicted_name} could not be evicted for {duration.text(task.timeout)}: {error}"
+        )
+        self._failed(task, Outcome.UNFINISHED, told)
 
     def _closed(self, task: Task, told: str) -> None:
         """A gate is closed."""

@@ -256,8 +256,9 @@ class Pods:
         self._timers.set(task, now + before.allowed + task.grace)
 
     def _is_idle(self, task: Task) -> bool:
-        """Whether all pods are known and healthy, so that the controller should act."""
-        return task.key[1] in self._seen_all and not self._unready.get(task.key)
+        """Whether all pods are known and healthy, so that the controller should act. It waits for evictions, if there are any."""
+        evicts = task.step.pod_by_pod(task.object) is not None
+        return task.key[1] in self._seen_all and not self._unready.get(task.key) and not evicts
 
     def _idle_span(self, task: Task) -> float:
         """Seconds after which something should have changed."""

@@ -67,6 +67,7 @@ class Trial:
     compare: Gate | None = None
     words: str = "canary"  # what is judged
     unopened: Outcome = Outcome.FAILED  # the outcome if a gate does not open in time
+    all_ready: bool = False  # whether the other pods of the workload must be ready too at its end
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.timers import
 from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask
 from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, trial
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, status, trial
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 from ansible_collections.restartx.core.plugins.module_utils.schedule.canary import CANARY, STABLE
@@ -54,7 +54,8 @@ class _Course:
 
 
 class Trials:
-    """Decides about the tasks whose step has a trial. `ended` and `failed` are told the outcome."""
+    """Decides about the tasks whose step has a trial. `ended` and `failed` are told the outcome, and `moves` that something
+    is waited for that should end within the timeout."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Trials:
         timers: Timers,
         ended: t.Callable[[Task, Outcome, str], None],
         failed: t.Callable[[Task, Outcome, str], None],
+        moves: t.Callable[[Task], None],
     ):
         self.warnings: list[str] = []
         self.answers: dict[str, t.Callable[[Task, Answer], None]] = {"canary": self._read, "canary_gate": self._told}
@@ -69,6 +71,7 @@ class Trials:
         self._timers = timers
         self._ended = ended
         self._failed = failed
+        self._moves = moves
         self._courses: dict[Key, _Course] = {}
         self._numbers = itertools.count()
 
@@ -154,11 +157,24 @@ class Trials:
             if course.pods_due != task.settled_at:  # an error has set another instant
                 course.pods_due = self._timers.set(task, task.settled_at)
             return
+        counts = status.counts(task.object)
+        if its.all_ready and counts.ready < counts.wanted:
+            self._await_others(task, course, its, counts)
+            return
         if course.passed or not (its.gates or its.compare):
             self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
             return
         course.gates = [*its.gates, *self._comparison(task, course, its)]
         self._next_gate(task, course)
+
+    def _await_others(self, task: Task, course: _Course, its: Trial, counts: status.Counts) -> None:
+        """Another pod is not ready, so none may be replaced now. The gates are asked once all are."""
+        course.passed = False
+        task.message = f"{its.words}: {canary.words(task.object)}; {counts.ready} of {counts.wanted} pods are ready"
+        if task.state is State.SETTLING:
+            task.to(State.WATCHING, self._executor.clock)
+            self._moves(task)
+        course.pods_due = self._timers.set(task, self._executor.clock.monotonic() + READ_AGAIN)
 
     def _comparison(self, task: Task, course: _Course, its: Trial) -> list[tuple[str, Gate]]:
         """The gate that compares the pods of the canary with the others."""

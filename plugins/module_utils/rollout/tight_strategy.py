@@ -58,10 +58,10 @@ class Canary:
 
     @property
     def tight(self) -> Object:
-        """What is set there. Without pods, there is nothing to hold."""
+        """What is set there. Without pods, and before the last one, there is nothing to hold."""
         if self.enforced is not None:
             return self.enforced
-        if not self.pods:
+        if not self.pods or (self.moves and (self.partition or 0) <= self.floor):
             return {}
         return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
 

@@ -14,6 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets impo
 from ansible_collections.restartx.core.plugins.module_utils.schedule import values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
+SECRET = "Secret"  # the kind
 LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 LABEL_NAME = rf"([a-z0-9][-a-z0-9.]*/)?{LABEL_VALUE}"
 
@@ -61,6 +62,11 @@ class LeaderPlan:
         """What its options lack or contradict, beginning with the option; empty if nothing."""
         if bool(self.label) == bool(self.object):
             return "leader: give either label or object"
+        if self.object and self.object.get("kind") == SECRET:
+            return (
+                "leader.object: messages would show what a Secret gives, so it may not name the leader; let a Lease or a "
+                "ConfigMap name it, or give label"
+            )
         if self.object and not self.that:
             return "leader.that: is missing; give a JMESPath expression that gives the name of the pod"
         return "leader.that: has no effect with label; leave it out" if self.label and self.that else ""

@@ -10,7 +10,7 @@ from dataclasses import fields, replace
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import RunOptions
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep, PodsUndoStep
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep, UndoStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.gates import read
@@ -73,6 +73,19 @@ def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[
         for task in tasks
         if task.group in plans and pod_order.by_pods(task.object)
     ]
+    _require(call, asked)
+
+
+def check_permissions_of_undo(call: Call, tasks: t.Sequence[Task]) -> None:
+    """The same for the evictions of an undo. Without waiting, it evicts nothing."""
+    hows = [(task, task.step.pod_by_pod(task.object)) for task in tasks if call.params["wait"]]
+    _require(
+        call,
+        [(task.key[1], how.order) for task, how in hows if how and not isinstance(task.step.judge(task.object), End)],
+    )
+
+
+def _require(call: Call, asked: t.Sequence[tuple[str, str]]) -> None:
     lacking = permissions.denied(call, permissions.of_evictions(asked)) if asked else []
     if lacking:
         told = ", ".join(map(str, lacking))
@@ -111,11 +124,18 @@ def undo_step(step: UndoStep, pods: t.Mapping[Key, PodByPod]) -> PodsUndoStep:
     return PodsUndoStep(**given, pods=pods)
 
 
-def undo_of_run(entries: t.Sequence[Entry], run: str, tasks: t.Sequence[Task]) -> None:
-    """Lets the undo of a run replace the pods of these entries one by one."""
-    plans = _of(entries)
+def undo_of_run(
+    entries: t.Sequence[Entry], members: t.Mapping[str, t.Sequence[Key]], run: str, tasks: t.Sequence[Task]
+) -> None:
+    """Lets the undo of a run replace pods one by one. `entries` are those of its plan, as far as that can be read, and
+    `members` the workloads that the run had in each.
+
+    What no controller replaces was restarted pod by pod, also if the plan no longer says how: the oldest pod goes first then.
+    """
+    plans, entry_of = _of(entries), {key: entry for entry, keys in members.items() for key in keys}
     for task in tasks:
-        its = plans.get(task.group)
-        if its:
+        its = plans.get(entry_of.get(task.key, ""))
+        if its or pod_order.by_pods(task.object):
+            its = its or BetweenPods(pod_order.AGE)
             how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
             task.step = undo_step(t.cast(UndoStep, task.step), {task.key: how})

@@ -96,7 +96,7 @@ def prepare(
         names, hold = _judged(plans[task.group], task.object)
         trial = Trial(its.pods, hold, tuple((name, gates[name]) for name in names), comparisons.get(task.group))
         if its.moves:
-            trial = replace(trial, words=its.words, unopened=Outcome.UNFINISHED)
+            trial = replace(trial, words=its.words, unopened=Outcome.UNFINISHED, all_ready=True)
         following = partition_steps.of(begin, task.object, trial) if its.moves else canary_steps.of(begin, trial)
         for step in following:
             task.then(step)

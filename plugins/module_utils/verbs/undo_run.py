@@ -54,7 +54,8 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
     if known is None:
         raise RolloutError(_unknown(call, plan))
     written = held.plan_of(known)
-    entries = backwards.entries(written.entries if written else None, members_of(known))
+    members = members_of(known)
+    entries = backwards.entries(written.entries if written else None, members)
     found = pipeline.find(call, entries, allow_empty=True)
     call.warnings += _gone(known, found.objects)
     step = steps.UndoStep(
@@ -64,12 +65,12 @@ def _under_lock(call: Call, plan: str, lease: Lease | None) -> dict:
         delete_stuck_pods=params["delete_stuck_pods"] or (written is not None and written.delete_stuck_pods),
     )
     tasks = tasks_of(found, entries, step, known)
-    if written:
-        between_pods.undo_of_run(written.entries, params["run_id"], tasks)
+    between_pods.undo_of_run(written.entries if written else (), members, params["run_id"], tasks)
     # Whoever finishes an undo leaves alone what it does.
     across_gates = known["across_gates"] if options["across_gates"] is None else options["across_gates"]
     if written and not across_gates:
-        keep(tasks, across.Before(written, known["gates"]), members_of(known))
+        keep(tasks, across.Before(written, known["gates"]), members)
+    between_pods.check_permissions_of_undo(call, tasks)
     limits: dict[str, t.Any] = {**HOLDS_BACK_NOTHING}
     if written:
         limits |= {"max_parallel": written.max_parallel, "stagger": written.stagger}

@@ -23,7 +23,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.words import
 from ansible_collections.restartx.core.plugins.module_utils.schedule import across, backwards
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
-from ansible_collections.restartx.core.plugins.module_utils.verbs import pipeline, undo_run
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods, pipeline, undo_run
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 SHOWN = 5  # workloads in a sentence
@@ -130,6 +130,7 @@ class Rest:
         order = [entry for entry in backwards.entries(self.entries, members) if entry.names]
         found = pipeline.select(call, order, allow_empty=True)
         tasks = undo_run.tasks_of(found, order, self.step, known)
+        between_pods.undo_of_run(self.entries, members, str(self.step.run_id), tasks)
         if self.before:
             undo_run.keep(tasks, self.before, members)
         options = pipeline.run_options(call, fail_fast=False, logs=self.logs, **({"wait": False} if late else {}))

@@ -225,6 +225,13 @@ BROKEN = [
         "is missing; give a JMESPath expression that gives the name of the pod",
     ),
     (
+        entry(
+            "name: db, kind: StatefulSet, between_pods: {order: age, leader: {object: {api_version: v1, kind: Secret, name: a}, that: data.a}}"
+        ),
+        ".workloads[0].between_pods.leader.object",
+        "messages would show what a Secret gives, so it may not name the leader; let a Lease or a ConfigMap name it, or give label",
+    ),
+    (
         entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: role}}"),
         ".workloads[0].between_pods.leader.label",
         '"role" is not a label such as role=primary',

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from pathlib import Path
 from unittest import mock
@@ -24,6 +25,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     Throttled,
     Unreachable,
 )
+from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.record.progress import ProgressWriter
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -411,6 +413,84 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
         assert set(runs(cluster).values()) == {None}, at
 
 
+def test_the_undo_of_a_run_evicts_the_pods_of_an_entry_with_several_kinds():
+    cluster = EvictingCluster(on_delete(), on_delete("DaemonSet", "agent"))
+    several = plan({"order": "age"})
+    several["workloads"][0] |= {"kind": ["StatefulSet", "DaemonSet"], "name": ["db", "agent"]}
+    start(cluster, several)
+    evicted, cluster.evicted = sorted(cluster.evicted), []
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert [one["outcome"] for one in result["results"]] == ["undone", "undone"], result
+    assert len(evicted) == 6 and sorted(cluster.evicted) == evicted and set(runs(cluster).values()) == {None}
+
+
+@pytest.mark.parametrize("change", ["no entry", "no plan"])
+def test_the_undo_of_a_run_evicts_pods_also_if_the_plan_does_not_say_how(change):
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    (path,) = [path for path in cluster.objects if path.endswith(journal.name_of("ca", "r1"))]
+    data = cluster.objects[path]["data"]
+    if change == "no plan":
+        data[journal.PLAN_KEY] = "of another version"
+    else:
+        kept = json.loads(data[journal.KEY])
+        kept["workloads"]["StatefulSet/shop/db"]["entry"] = None
+        data[journal.KEY] = json.dumps(kept)
+    cluster.evicted.clear()
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "undone", result
+    assert sorted(cluster.evicted) == ["db-0", "db-1", "db-2"] and set(runs(cluster).values()) == {None}
+
+
+def test_the_undo_of_a_whole_run_evicts_pods_of_workloads_that_only_an_earlier_start_had():
+    cluster = EvictingCluster(on_delete(), on_delete(name="web"))
+    web = {"id": "web", "kind": "StatefulSet", "name": "web", "between_pods": ORDINAL}
+    whole = plan(ORDINAL, on_failure="undo", undo_scope="run")
+    cluster.go_on(Executor(cluster))
+    cluster.allow = lambda pod: _end() if pod["metadata"]["name"] == "web-2" else None
+    both = {**whole, "workloads": [*whole["workloads"], {**web, "after": ["db"]}]}
+    with pytest.raises(Killed):
+        calling.run("k8s_rollout_restart", cluster, plan=both, run_id="r1", journal={"clusters": ["eu"]})
+    evicted, cluster.evicted, cluster.allow = cluster.evicted, [], lambda pod: None
+    cluster.broken.add("web-1")
+    result = start(cluster, {**whole, "workloads": [web]})
+    assert [(one["name"], one["outcome"]) for one in result["results"]] == [("web", "undone"), ("db", "undone")], result
+    assert evicted == ["db-2", "db-1", "db-0"] and sorted(cluster.evicted[4:]) == sorted(evicted)
+    assert set(runs(cluster).values()) == {None}
+
+
+def test_an_undo_waits_for_a_budget_until_its_timeout_and_says_so():
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL, timeout="3m", grace="20s"))
+    cluster.evicted.clear()
+    cluster.allow = lambda pod: "db needs 3 healthy pods and has 3 currently"
+    cluster.go_on(executor := Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "unfinished" and not cluster.evicted
+    assert message(result).startswith(
+        "not done after 3m: 3 pods of the run are left; pod db-2 may not be evicted yet: db needs 3 healthy pods"
+    )
+    assert executor.clock.passed >= 180
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_undo_of_a_run_names_a_missing_permission_before_anything_is_touched(check_mode):
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.denied.add(("create", "pods"))
+    cluster.evicted.clear()
+    patches, undo = len(cluster.patches), {"run_id": "r1", "journal": {"plan": "ca"}}
+    cluster.go_on(Executor(cluster))
+    with pytest.raises(RolloutError, match="to create pods/eviction in namespace shop, which between_pods needs"):
+        calling.run("k8s_rollout_undo", cluster, check_mode, **undo)
+    assert len(cluster.patches) == patches and not cluster.evicted
+    cluster.denied.clear()
+    cluster.go_on(Executor(cluster))
+    assert outcome(calling.run("k8s_rollout_undo", cluster, check_mode, **undo)) == "undone"
+
+
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
     cluster = EvictingCluster(on_delete())
     cluster.go_on(executor := Executor(cluster))
@@ -492,6 +572,17 @@ def test_an_eviction_that_cannot_succeed_is_a_failure(error, words):
     cluster = failing(EvictingCluster(on_delete()), error, times=9)
     result = restart(cluster)
     assert (outcome(result), message(result)) == ("failed", words) and not cluster.evicted
+
+
+def test_an_eviction_that_keeps_failing_ends_it_after_the_timeout():
+    error = ServerFailed("the webhook does not answer", status=500, transient=True)
+    cluster = failing(EvictingCluster(on_delete()), lambda path: error, times=2000)
+    result = restart(cluster)
+    assert outcome(result) == "unfinished" and not cluster.evicted
+    assert message(result) == (
+        "0 of 3 pods are new; pod db-2 could not be evicted for 30s: the webhook does not answer"
+    )
+    assert 30 <= cluster.executor.clock.passed < 60
 
 
 def test_a_lost_answer_to_an_eviction_does_no_harm():
@@ -639,6 +730,14 @@ def test_a_leader_that_cannot_be_looked_for_is_a_mistake():
     wrong = {"order": "ordinal", "leader": {**BY_LEASE, "that": "spec..x"}}
     with pytest.raises(ScheduleError, match=r"between_pods of selection: leader: that: \"spec..x\" is not a JMESPath"):
         restart(EvictingCluster(on_delete()), between_pods=wrong)
+
+
+def test_a_secret_may_not_name_the_leader():
+    secret = {"object": {"api_version": "v1", "kind": "Secret", "name": "db"}, "that": "data.password"}
+    cluster = EvictingCluster(on_delete())
+    with pytest.raises(RolloutError, match=r"between_pods\.leader\.object: messages would show what a Secret gives"):
+        restart(cluster, between_pods={"order": "ordinal", "leader": secret})
+    assert not cluster.patches and not cluster.evicted
 
 
 def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():

@@ -107,8 +107,9 @@ def test_the_partition_goes_down_pod_by_pod_and_is_given_back(strategy):
     assert len(cluster.patches) == least
 
 
-def test_the_last_pod_that_may_go_needs_no_hold():
-    cluster = cluster_of(replicas=1)
+@pytest.mark.parametrize("strategy, replicas", [("default", 1), ("only the type", 1), ("none", 1), ("partition", 2)])
+def test_the_last_pod_that_may_go_needs_no_hold(strategy, replicas):
+    cluster = cluster_of(strategy, replicas)
     before = spec_of(cluster)
     assert outcome(start(cluster, plan())) == "restarted"
     assert cluster.replaced == [("db", 1)] and spec_of(cluster) == before and cluster.executor.clock.passed < 60
@@ -203,6 +204,28 @@ def test_a_pod_that_does_not_stay_ready_stops_it_and_is_undone():
             assert "it stays held after its restart pod by pod (partition 2)" in message(result)
 
 
+def test_no_pod_is_replaced_while_an_old_one_is_not_ready():
+    """With podManagementPolicy: Parallel, the controller would not wait for it."""
+    for back, ends in ((200, "restarted"), (9000, "unfinished")):
+        cluster = cluster_of()
+        cluster.go_on(executor := Executor(cluster))
+        one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+
+        def ready(number, c=cluster, o=one):
+            o["status"] |= {"readyReplicas": number, "availableReplicas": number}
+            c.show(o)
+
+        executor.later(30, lambda r=ready: r(3))
+        executor.later(back, lambda r=ready: r(4))
+        options = {"plan": plan(timeout="5m"), "run_id": "r1", "journal": {"clusters": ["eu"]}}
+        result = calling.run("k8s_rollout_restart", cluster, **options)
+        assert outcome(result) == ends, result
+        if ends == "unfinished":
+            assert "3 of 4 pods are ready" in message(result) and cluster.replaced == [("db", 1)]
+        else:
+            assert cluster.patches[1][0] - cluster.patches[0][0] >= back - 1
+
+
 SHUT = {"shut": {"tcp": "127.0.0.1:1", "timeout": "20s"}}  # a port on which nothing listens
 
 
@@ -222,6 +245,18 @@ def test_a_run_that_is_finished_is_not_refused_by_its_next_start():
     patches = len(cluster.patches)
     assert outcome(start(cluster, plan())) == "already_restarted" and len(cluster.patches) == patches
     assert outcome(start(cluster, plan(), check_mode=True)) == "already_restarted"
+
+
+def test_a_run_that_has_given_back_a_partition_of_many_pods_is_resumed():
+    cluster = cluster_of(replicas=300)
+    kill(cluster, plan(), 30)
+    cluster.go_on(Executor(cluster))
+    one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+    cluster.edit(one, lambda o: o["spec"]["updateStrategy"]["rollingUpdate"].update(partition=0))
+    patches = len(cluster.patches)
+    result = start(cluster, plan())
+    assert outcome(result) == "already_restarted", result
+    assert cluster.replaced[-1] == ("db", 300) and len(cluster.patches) == patches
 
 
 def test_the_check_of_a_run_that_goes_on_does_not_refuse_what_it_has_restarted():
@@ -259,8 +294,9 @@ def test_another_manager_that_owns_the_strategy_is_named():
     assert "or leave between_pods out for it" in message(result)
 
 
-def test_the_partition_is_not_lowered_outside_the_window():
-    cluster = cluster_of()
+@pytest.mark.parametrize("replicas", [4, 2])  # of two, the second one is the last
+def test_no_further_pod_is_replaced_outside_the_window(replicas):
+    cluster = cluster_of(replicas=replicas)
     before = spec_of(cluster)
     given = {
         **plan({"order": "ordinal", "settle": "90s"}, on_failure="undo"),
@@ -268,6 +304,6 @@ def test_the_partition_is_not_lowered_outside_the_window():
     }
     result = start(cluster, given)
     assert outcome(result) == "unfinished" and cluster.replaced == [("db", 1)], result
-    assert "it stays held after its restart pod by pod (partition 3)" in message(result)
+    assert f"it stays held after its restart pod by pod (partition {replicas - 1})" in message(result)
     assert outcome(start(cluster, plan())) in ("restarted", "already_restarted")
-    assert spec_of(cluster) == before and cluster.replaced[-1] == ("db", 4) and len(restarts(cluster)) == 1
+    assert spec_of(cluster) == before and cluster.replaced[-1] == ("db", replicas) and len(restarts(cluster)) == 1
