@@ -81,7 +81,7 @@ def test_the_leader_goes_last_in_any_order(order, leading, states):
 def test_an_undo_goes_on_without_a_leader():
     pods = [pod(0), pod(1, run="r1")]
     leader = Leader(None, "nobody leads")
-    assert pod_order.turn(workload(wanted=2), pods, "new", "age", ZONES, "r1", leader).pod is pods[1]
+    assert pod_order.turn(workload(wanted=2), pods, "new", "age", ZONES, "r1", leader, {"old"}).pod is pods[1]
 
 
 def test_what_is_waited_for_comes_before_the_leader():

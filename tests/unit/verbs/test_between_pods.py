@@ -411,6 +411,63 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
         assert set(runs(cluster).values()) == {None}, at
 
 
+def deploy(cluster, marked=True, name="db"):
+    """Somebody sets another image. A replaced object does not have the marks of the run."""
+    one = cluster.objects[kinds.path("StatefulSet", "shop", name)]
+    if not marked:
+        one["spec"]["template"]["metadata"].pop("annotations", None)
+    one["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/main:2"
+    cluster.touch(one)
+    cluster._roll_out(one)
+
+
+def images(cluster):
+    return {pod["spec"]["containers"][0]["image"] for pod in cluster.pods}
+
+
+def test_the_undo_of_a_run_does_not_roll_out_what_was_deployed_since():
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 600.0
+    deploy(cluster, marked=False)
+    cluster.evicted.clear()
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "unchanged" and not cluster.evicted
+    assert "so these of the run are not evicted: db-0, db-1, db-2" in message(result)
+    assert images(cluster) == {"shop/main:1"}
+
+
+@pytest.mark.parametrize("on_failure", [False, True], ids=["of a run", "after a failure"])
+def test_a_deploy_between_the_evictions_of_an_undo_ends_it(on_failure):
+    cluster = EvictingCluster(on_delete())
+    if on_failure:
+        cluster.broken.add("db-1")
+    else:
+        start(cluster, plan(ORDINAL))
+        cluster.evicted.clear()
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 600.0
+    seen = []
+
+    def allow(pod):
+        one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+        if marks.RUN not in kinds.template_annotations(one) and not seen:
+            seen.append(pod)
+            executor.later(1.5, lambda: deploy(cluster, marked=False))
+
+    cluster.allow = allow
+    if on_failure:
+        options = {"namespace": "shop", "kind": ["StatefulSet"], "on_failure": "undo", "timeout": "30s", "run_id": "r1"}
+        result = calling.run("k8s_rollout_restart", cluster, between_pods=ORDINAL, **options)
+        assert outcome(result) == "unfinished" and "its undo superseded: the template of " in message(result)
+        assert cluster.evicted == ["db-2", "db-1", "db-1"]
+    else:
+        result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+        assert outcome(result) == "superseded" and cluster.evicted == ["db-2"]
+        assert "so these of the run are not evicted: db-0, db-1" in message(result)
+
+
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
     cluster = EvictingCluster(on_delete())
     cluster.go_on(executor := Executor(cluster))
