@@ -154,7 +154,8 @@ results:
     outcome:
       description:
         - C(undone) and C(unchanged) (the workload already is as requested) are good.
-        - C(failed), C(unfinished), C(refused) and C(not_started) are not.
+        - C(failed), C(unfinished), C(refused), C(superseded) (somebody deployed before all pods were replaced) and C(not_started)
+          are not.
       type: str
       returned: always
     changed:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 
 from simulation import LATENCY, FakeCluster, workload
 
@@ -14,6 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 
 ZONE = "topology.kubernetes.io/zone"
+LONG_AGO = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 
 
 def on_delete(kind: str = "StatefulSet", name: str = "db", replicas: int = 3, **spec) -> dict:
@@ -151,11 +153,15 @@ class EvictingCluster(FakeCluster):
 
     def set_ready(self, pod, ready):
         """A pod gets ready, or is no longer so."""
-        at = self.executor.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+        at = self._now()
         pod["status"]["conditions"] = [{"type": "Ready", "status": ready, "lastTransitionTime": at}]
         one = self._owner(pod)
         self.count(one)
         self.show(one)
+
+    def _now(self):
+        at = self.executor.clock.now() if self.executor else LONG_AGO
+        return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def _owner(self, pod):
         return next(one for one in self.objects.values() if one["metadata"].get("uid") == _uid(pod))
@@ -167,6 +173,7 @@ class EvictingCluster(FakeCluster):
         same = [old for old in known if {**template, "$patch": "replace"} == old["data"]["spec"]["template"]]
         for old in same:
             known.remove(old)
+        made = same[0]["metadata"]["creationTimestamp"] if same else self._now()
         number = max((old["revision"] for old in [*known, *same]), default=0) + 1
         name = same[0]["metadata"]["name"] if same else f"{one['metadata']['name']}-rev{len(known)}"
         owner = {"apiVersion": "apps/v1", "kind": one["kind"], "name": one["metadata"]["name"], "controller": True}
@@ -177,6 +184,7 @@ class EvictingCluster(FakeCluster):
                 "metadata": {
                     "name": name,
                     "namespace": "shop",
+                    "creationTimestamp": made,
                     "labels": {**template["metadata"]["labels"], "controller-revision-hash": name},
                     "ownerReferences": [{**owner, "uid": one["metadata"]["uid"]}],
                 },

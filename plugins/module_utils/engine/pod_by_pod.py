@@ -99,9 +99,6 @@ class PodsOneByOne:
         """A rollout of the task begins."""
         self._courses.pop(task.key, None)
         self._gates.leave(task)
-        its = task.step.pod_by_pod(task.object)
-        if its and its.run is None:
-            task.template = task.template or task.object["spec"]["template"]
 
     def decides(self, task: Task) -> bool:
         """Whether pods of the task are still to be replaced."""
@@ -128,7 +125,7 @@ class PodsOneByOne:
     def _ask_pods(self, task: Task, course: _Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
         asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
-        asked = (asking, task.object, its.order, its.leader, course.zones)
+        asked = (asking, task.object, its.order, its.leader, course.zones, its.run is not None)
         self._executor.do(("pods_of_turn", task.key), requests.turnout, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
@@ -146,7 +143,7 @@ class PodsOneByOne:
             course.unread_since = None
             course.zones |= answer.value.zones
             seen, order = answer.value, (its.order, course.zones)
-            turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader)
+            turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader, seen.undoes)
             self._judge(task, course, its, turn, asked_at)
 
     def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:
@@ -170,6 +167,10 @@ class PodsOneByOne:
             return
         if turn.unknown:
             self._hold(task, course, f"{turn.done}; {turn.unknown}", now + REFUSED_PAUSE)
+            return
+        if turn.pod is None and turn.kept:
+            told = Outcome.SUPERSEDED if task.outcome is Outcome.UNDONE else Outcome.UNCHANGED
+            self._ended(task, told, turn.kept)
             return
         if turn.pod is None:
             course.finished = True

@@ -30,12 +30,15 @@ class PodsRestartStep(RestartStep):
         if self.settled:
             return self.settled
         if restart.carries(workload, self.stamp):
-            return Follow(Outcome.ALREADY_RESTARTED)
+            deployed = pod_order.deployed(workload, self.stamp.run, self.mode.field_manager)
+            return End(Outcome.SUPERSEDED, deployed) if deployed else Follow(Outcome.ALREADY_RESTARTED)
         order, leads = (self.its.order, self.its.leader is not None) if self.its else ("", False)
         other = None if self.under_way else pod_order.refusal(workload, order, leads)
         if other:
             return End(Outcome.REFUSED, other)
         refusal = restart.refusal(workload, allow_owned=self.allow_owned, by_pods=True)
+        if not (refusal or self.under_way):
+            refusal = pod_order.pending(workload, self.stamp.run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
 
     def pod_by_pod(self, workload: dict) -> PodByPod | None:

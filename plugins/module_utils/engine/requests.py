@@ -147,29 +147,33 @@ def delete_stuck_pods(cluster: Cluster, statefulset: dict, deadline: float | Non
 
 @dataclass(frozen=True)
 class Turnout:
-    """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes."""
+    """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes. For an
+    undo, also the hashes of the revisions that the newest one undoes."""
 
     pods: t.Sequence[dict]
     revision: str | None
     zones: t.Mapping[str, str]
     leader: Leader | None = None
+    undoes: frozenset[str] = frozenset()
 
 
-def turnout(asking: Asking, workload: dict, order: str, rule: LeaderRule | None, zones: t.Mapping[str, str]) -> Turnout:
+def turnout(
+    asking: Asking, workload: dict, order: str, rule: LeaderRule | None, zones: t.Mapping[str, str], undo: bool
+) -> Turnout:
     """Reads the pods, and what is needed to choose among them. `zones` are known already. Raises ClusterError."""
     cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
     kind, found = kinds.kind_of(workload), pods(cluster, workload, deadline)
-    revision = kind.newest_hash(workload)
-    if revision is None and observed(workload):
-        path = kinds.history_path(workload["kind"], workload["metadata"]["namespace"])
-        owned = cluster.list(path, {"labelSelector": history.selector(workload)}, deadline=deadline).items
-        newest = which_pods.newest_revision(workload, owned)
-        revision = kind.hash_of(newest) if newest else None
+    revision, undoes = kind.newest_hash(workload), frozenset[str]()
+    if observed(workload) and (revision is None or undo):
+        held = revisions(cluster, workload, deadline)
+        newest = pod_order.newest(workload, held)
+        revision = kind.hash_of(newest.object) if newest else None
+        undoes = pod_order.undone_by(workload, newest, held) if newest and undo else undoes
     known = dict(zones)
     if order == pod_order.ZONE:
         nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
         known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
-    return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None)
+    return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None, undoes)
 
 
 def _zone(cluster: Cluster, node: str, deadline: float) -> str:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -20,10 +21,12 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind i
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.stateful_set import ordinal
 from ansible_collections.restartx.core.plugins.module_utils.rollout.marks import RESTARTED_AT, RUN
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
+from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
 
 ORDINAL, AGE, ZONE = "ordinal", "age", "zone"
 ORDERS = (ORDINAL, AGE, ZONE)
 ZONE_LABEL = "topology.kubernetes.io/zone"
+MOST = 5  # names in a message
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Turn:
     pod: Object | None = None
     waits: str = ""
     unknown: str = ""  # why it is not known which pod is next
+    kept: str = ""  # why pods of the run stay although it is undone
 
 
 def by_pods(workload: Object) -> bool:
@@ -75,6 +79,33 @@ def refusal(workload: Object, order: str, leads: bool) -> str | None:
     )
 
 
+def deployed(workload: Object, run: str, field_manager: str) -> str:
+    """Who has changed the template since the run restarted the workload, if an eviction could roll that out; empty if nobody
+    has."""
+    seen = status.counts(workload)
+    if not by_pods(workload) or (observed(workload) and seen.updated >= seen.wanted):
+        return ""
+    since = marks.deployed_since(workload, field_manager)
+    told = "; no pod is evicted, because it would come back with that change"
+    return marks.changed(workload, run, field_manager, since) + told if since else ""
+
+
+def pending(workload: Object, run: str, field_manager: str) -> str:
+    """Why a first restart of this run would roll out something else: a template that waits for its owner to delete pods. Empty
+    if it would not. What an earlier run has left of its restart is no such template."""
+    kind, old = kinds.kind_of(workload), status.counts(workload).old
+    by = marks.run_of(workload)
+    restarted = by == run or (by is not None and not marks.deployed_since(workload, field_manager))
+    if not (by_pods(workload) and observed(workload) and old) or restarted:
+        return ""
+    command = f"--selector {shlex.quote(history.selector(workload))} --label-columns {kind.hash_label}"
+    return (
+        f"{kind.label(workload)} has a template that {old} of its pods are older than, and with the update strategy OnDelete it waits "
+        f"until they are deleted; a restart would roll it out. Delete them, or leave it out; to see them: kubectl get pods "
+        f"--namespace {workload['metadata']['namespace']} {command}"
+    )
+
+
 def turn(
     workload: Object,
     pods: t.Sequence[Object],
@@ -83,28 +114,32 @@ def turn(
     zones: t.Mapping[str, str],
     run: str | None = None,
     leader: Leader | None = None,
+    undoes: t.Collection[str] = (),
 ) -> Turn:
     """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
-    are those of the nodes. With a `run`, only pods of that run are replaced: it is undone.
+    are those of the nodes. With a `run`, it is undone: only pods of that run are replaced, and of them only those of the
+    revisions that the newest one `undoes`. The others would come back with a template that is newer than the run.
 
     One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
-    that is not ready is replaced before those that are, because that takes nothing away. The `leader` is the last one. If it
-    is not known which pod that is, nothing is next, unless the run is undone.
+    that is not ready is replaced before those that are, because that takes nothing away, and no ready one while any is
+    not. The `leader` is the last one. If it is not known which pod that is, nothing is next, unless the run is undone.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
     present = [pod for pod in mine if not which_pods.terminating(pod)]
     new = [pod for pod in present if revision is not None and kind.revision_of(pod) == revision]
     ready = [pod for pod in new if which_pods.ready(pod)]
-    old = [pod for pod in present if pod not in new]
+    old, kept = [pod for pod in present if pod not in new], ""
     if run is not None:
-        old = [pod for pod in old if _of_run(workload, pod, run)]
+        of_run = [pod for pod in old if _of_run(workload, pod, run)]
+        old = [pod for pod in of_run if kind.revision_of(pod) in undoes]
+        kept = _kept(workload, run, [pod for pod in of_run if pod not in old])
     wanted = kind.wanted(workload)
     done = f"{len(new)} of {wanted} pods are new" if run is None else f"{len(old)} pods of the run are left"
     seen = tuple(Ready(pod["metadata"]["uid"], condition(pod, "Ready").get("lastTransitionTime")) for pod in ready)
     waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
     if waits or not old:
-        return Turn(done, seen, waits=waits)
+        return Turn(done, seen, waits=waits, kept=kept)
     if leader and leader.name is None and run is None:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
     leads = leader.name if leader else None
@@ -112,7 +147,29 @@ def turn(
     def place(pod: Object) -> tuple[t.Any, ...]:
         return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
 
-    return Turn(done, seen, min(old, key=place))
+    chosen = min(old, key=place)
+    down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
+    if down and which_pods.ready(chosen):
+        return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
+    return Turn(done, seen, chosen)
+
+
+def newest(workload: Object, held: t.Sequence[history.Revision]) -> history.Revision | None:
+    """The revision of the current template, among all of the workload, oldest first; None if its controller has not made it
+    yet, or has seen a later change."""
+    kind, last = kinds.kind_of(workload), held[-1] if held else None
+    known = kind.newest_hash(workload)
+    same = last and (kind.hash_of(last.object) == known if known else history.same_template(workload, last))
+    return last if same else None
+
+
+def undone_by(workload: Object, last: history.Revision, held: t.Iterable[history.Revision]) -> frozenset[str]:
+    """The hashes of the revisions that the newest one undoes: those made since it was made for the first time, because one
+    that is restored keeps its creationTimestamp."""
+    kind, since = kinds.kind_of(workload), parse_time(last.created_at)
+    made = [(one, parse_time(one.created_at)) for one in held]
+    found = {kind.hash_of(one.object) for one, at in made if since and at and at >= since}
+    return frozenset(filter(None, found))
 
 
 def _of_run(workload: Object, pod: Object, run: str) -> bool:
@@ -120,6 +177,16 @@ def _of_run(workload: Object, pod: Object, run: str) -> bool:
     theirs, now = kinds.annotations_of(pod), parse_time(kinds.template_annotations(workload).get(RESTARTED_AT))
     made = parse_time(theirs.get(RESTARTED_AT))
     return theirs.get(RUN) == run and (now is None or (made is not None and made > now))
+
+
+def _kept(workload: Object, run: str, pods: t.Sequence[Object]) -> str:
+    """Why these pods of a run stay; empty if there are none."""
+    if not pods:
+        return ""
+    return (
+        f"the template of {kinds.label(workload)} was changed after run {run} had restarted it, and pods would come back with that "
+        f"change, so these of the run are not evicted: {some(sorted(map(_name, pods)), MOST)}"
+    )
 
 
 def _waits(mine: t.Sequence[Object], present: t.Sequence[Object], new: t.Sequence[Object], wanted: int) -> str:

@@ -8,7 +8,8 @@ import itertools
 
 import pytest
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, marks, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 from ansible_collections.restartx.core.plugins.module_utils.rollout.status import DONE, FAILED, WAITING
 from tests.unit.rollout.on_delete_objects import ZONES, pod, workload
 
@@ -16,7 +17,7 @@ STATES = ("old", "old unready", "new", "new unready", "ending", "missing", "dead
 
 
 def turn(pods, order="ordinal", revision="new", of=None, **more):
-    return pod_order.turn(of or workload(wanted=len(pods)), pods, revision, order, ZONES, **more)
+    return pod_order.turn(of or workload(wanted=len(pods)), pods, revision, order, ZONES, **{"undoes": {"old"}, **more})
 
 
 def order_of(pods, order, of=None):
@@ -92,6 +93,55 @@ def test_an_undo_replaces_only_what_is_of_the_run_and_younger_than_the_template(
     same = workload(wanted=4)
     same["spec"]["template"]["metadata"]["annotations"] = {marks.RESTARTED_AT: of_run["at"]}
     assert turn(pods, run="r1", of=same).pod is None
+
+
+def test_no_pod_that_is_ready_is_next_while_another_one_is_not():
+    # The leader goes last, also if it is not ready.
+    step = turn([pod(0, "old unready"), pod(1), pod(2, "new")], leader=Leader("db-0"))
+    assert step.pod is None and step.waits == "pod db-0 is not ready"
+    assert turn([pod(0, "old unready"), pod(1, "new")], leader=Leader("db-0")).pod["metadata"]["name"] == "db-0"
+    # An undo leaves alone what is not of the run.
+    for state, next_one in (("old unready", None), ("old", "db-1")):
+        step = turn([pod(0, state), pod(1, run="r1"), pod(2, "new")], run="r1")
+        assert (step.pod and step.pod["metadata"]["name"]) == next_one
+    assert turn([pod(0, "old unready"), pod(1, "old unready", run="r1")], run="r1").pod["metadata"]["name"] == "db-1"
+
+
+def test_an_undo_replaces_no_pod_of_a_revision_that_is_older_than_the_newest():
+    pods = [pod(0, run="r1"), pod(1, run="r1"), pod(2, "new")]
+    step = turn(pods, run="r1", undoes={"new"})
+    assert step.pod is None and step.kept == (
+        'the template of statefulset "db" in namespace "shop" was changed after run r1 had restarted it, and pods would come back '
+        "with that change, so these of the run are not evicted: db-0, db-1"
+    )
+    pods[1]["metadata"]["labels"]["controller-revision-hash"] = "second"
+    step = turn(pods, run="r1", undoes={"new", "second"})
+    assert step.pod is pods[1] and not step.kept
+    assert not turn(pods, undoes=()).kept
+
+
+def revision(number, name, at, template=None):
+    made = {"metadata": {"name": name, "labels": {"controller-revision-hash": name}}}
+    more = dict.fromkeys(("change_cause", "run", "reason", "ticket", "operator", "restarted_at"))
+    return history.Revision(number, name, template or {}, created_at=at, object=made, **more)
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_the_newest_revision_is_the_last_one_and_undoes_those_made_since(kind):
+    held = [
+        revision(2, "run", "2026-11-24T10:00:01Z"),
+        revision(3, "unknown", None),
+        revision(4, "before", "2026-11-20T10:00:00Z"),
+        revision(5, "restored", "2026-11-24T10:00:00Z"),
+    ]
+    of = workload(kind, **({"updateRevision": "restored"} if kind == "StatefulSet" else {}))
+    assert pod_order.newest(of, held) is held[-1]
+    assert pod_order.undone_by(of, held[-1], held) == {"run", "restored"}
+    assert pod_order.undone_by(of, held[1], held) == frozenset()
+    later = revision(6, "later", "2026-11-24T11:00:00Z", {"spec": {"containers": []}})
+    assert pod_order.newest(of, [*held, later]) is None  # the workload was read before it
+    assert pod_order.undone_by(of, later, [*held, later]) == {"later"}
+    assert pod_order.newest(of, []) is None
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,32 @@ def test_a_workload_whose_controller_replaces_the_pods_is_refused():
         assert told in message(result)
 
 
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_template_that_waits_for_its_owner_is_not_rolled_out_by_a_restart(kind):
+    cluster = noted(on_delete(kind))
+    later(cluster)
+    deploy(cluster, kind=kind)
+    between = {"order": "age"}
+    for check_mode in (True, False):
+        result = restart(cluster, check_mode, kind=kind, between_pods=between)
+        assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
+        assert "has a template that 3 of its pods are older than" in message(result)
+        command = "kubectl get pods --namespace shop --selector app=db --label-columns controller-revision-hash"
+        assert message(result).endswith(f"; to see them: {command}")
+    for pod in list(cluster.pods):
+        cluster._gone(cluster._owner(pod), pod)
+    assert outcome(restart(cluster, kind=kind, between_pods=between)) == "restarted"
+
+
+def test_what_an_earlier_run_has_left_of_its_restart_is_no_such_template():
+    cluster = noted(on_delete())
+    restart(cluster, between_pods={"order": "ordinal", "settle": "60s"}, wait_timeout="30s")
+    assert cluster.evicted == ["db-2"]
+    later(cluster)
+    assert outcome(restart(cluster, run="r2")) == "restarted"
+    assert set(runs(cluster).values()) == {"r2"}
+
+
 def test_without_the_option_it_is_refused_and_named():
     result = restart(EvictingCluster(on_delete()), between_pods=None)
     assert outcome(result) == "refused"
@@ -489,6 +515,141 @@ def test_the_undo_of_a_run_names_a_missing_permission_before_anything_is_touched
     cluster.denied.clear()
     cluster.go_on(Executor(cluster))
     assert outcome(calling.run("k8s_rollout_undo", cluster, check_mode, **undo)) == "undone"
+
+
+def deploy(cluster, marked=True, kind="StatefulSet"):
+    """Somebody sets another image. A replaced object does not have the marks of the run."""
+    one = cluster.objects[kinds.path(kind, "shop", "db")]
+    owned = {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
+    _own(cluster, one, "kubectl-client-side-apply", owned)
+    if not marked:
+        one["spec"]["template"]["metadata"].pop("annotations", None)
+    one["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/main:2"
+    cluster.touch(one)
+    cluster._roll_out(one)
+
+
+def _own(cluster, one, manager, owned):
+    """The API server notes who writes, and when."""
+    entries = [entry for entry in one["metadata"].get("managedFields", []) if entry["manager"] != manager]
+    written = {"manager": manager, "operation": "Update", "time": cluster._now(), "fieldsV1": owned}
+    one["metadata"]["managedFields"] = [*entries, written]
+
+
+def noted(*workloads):
+    """A cluster that notes who writes."""
+    cluster = EvictingCluster(*workloads)
+    owned = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {f"f:{marks.RUN}": {}}}}}}
+    cluster.before_patch = lambda one: _own(cluster, one, "restartx", owned)
+    return cluster
+
+
+def later(cluster, seconds=600.0):
+    """The time of the next start."""
+    executor = Executor(cluster)
+    cluster.go_on(executor)
+    executor.clock.passed = seconds
+    return executor
+
+
+CHANGED = 'the template of statefulset "db" in namespace "shop" was changed after run "r1" had restarted it'
+
+
+@pytest.mark.parametrize("journaled", [False, True])
+def test_a_deploy_between_two_starts_is_not_rolled_out_by_the_second_one(journaled):
+    cluster = noted(on_delete())
+    between = {"order": "ordinal", "settle": "60s"}
+    options = {"plan": plan(between), "journal": {"clusters": ["eu"]}} if journaled else {"between_pods": between}
+    options |= {"run_id": "r1", **({} if journaled else {"namespace": "shop", "kind": ["StatefulSet"]})}
+    result = calling.run("k8s_rollout_restart", cluster, wait_timeout="30s", **options)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    later(cluster)
+    deploy(cluster)
+    result = calling.run("k8s_rollout_restart", cluster, **options)
+    assert outcome(result) == "superseded" and cluster.evicted == ["db-2"]
+    assert message(result).startswith(f'{CHANGED}; the last other change of it was by "kubectl-client-side-apply" (')
+    assert images(cluster) == {"shop/main:1"} and len(cluster.patches) == 1
+    if journaled:
+        assert message(result).endswith("; to restart it again: -e restartx_retry=superseded")
+        later(cluster, 1200.0)
+        options["journal"]["retry"] = ["superseded"]
+        assert outcome(calling.run("k8s_rollout_restart", cluster, **options)) == "restarted"
+        assert images(cluster) == {"shop/main:2"}
+    else:
+        later(cluster, 1200.0)
+        for pod in list(cluster.pods):
+            cluster._gone(cluster._owner(pod), pod)  # its owner rolls it out
+        for gone in list(cluster.missing):
+            cluster._create(*gone)
+        assert outcome(calling.run("k8s_rollout_restart", cluster, **options)) == "already_restarted"
+
+
+def test_what_a_run_has_done_stays_so_after_a_deploy():
+    cluster = noted(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.evicted.clear()
+    later(cluster)
+    deploy(cluster)
+    options = {"plan": plan(ORDINAL), "run_id": "r1", "journal": {"clusters": ["eu"]}}
+    result = calling.run("k8s_rollout_restart", cluster, **options)
+    assert outcome(result) == "already_restarted" and not cluster.evicted
+    assert message(result).startswith(CHANGED)
+
+
+def test_a_deploy_that_is_seen_before_the_answer_to_the_restart_is_not_rolled_out():
+    cluster = noted(on_delete())
+    executor = later(cluster, 0.0)
+    executor.late = 2.0
+    executor.later(1.0, lambda: deploy(cluster))
+    result = calling.run("k8s_rollout_restart", cluster, namespace="shop", kind=["StatefulSet"], between_pods=ORDINAL)
+    assert outcome(result) == "superseded" and not cluster.evicted and len(cluster.patches) == 1
+
+
+def images(cluster):
+    return {pod["spec"]["containers"][0]["image"] for pod in cluster.pods}
+
+
+def test_the_undo_of_a_run_does_not_roll_out_what_was_deployed_since():
+    cluster = EvictingCluster(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 600.0
+    deploy(cluster, marked=False)
+    cluster.evicted.clear()
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result) == "unchanged" and not cluster.evicted
+    assert "so these of the run are not evicted: db-0, db-1, db-2" in message(result)
+    assert images(cluster) == {"shop/main:1"}
+
+
+@pytest.mark.parametrize("on_failure", [False, True], ids=["of a run", "after a failure"])
+def test_a_deploy_between_the_evictions_of_an_undo_ends_it(on_failure):
+    cluster = EvictingCluster(on_delete())
+    if on_failure:
+        cluster.broken.add("db-1")
+    else:
+        start(cluster, plan(ORDINAL))
+        cluster.evicted.clear()
+    cluster.go_on(executor := Executor(cluster))
+    executor.clock.passed = 600.0
+    seen = []
+
+    def allow(pod):
+        one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+        if marks.RUN not in kinds.template_annotations(one) and not seen:
+            seen.append(pod)
+            executor.later(1.5, lambda: deploy(cluster, marked=False))
+
+    cluster.allow = allow
+    if on_failure:
+        options = {"namespace": "shop", "kind": ["StatefulSet"], "on_failure": "undo", "timeout": "30s", "run_id": "r1"}
+        result = calling.run("k8s_rollout_restart", cluster, between_pods=ORDINAL, **options)
+        assert outcome(result) == "unfinished" and "its undo superseded: the template of " in message(result)
+        assert cluster.evicted == ["db-2", "db-1", "db-1"]
+    else:
+        result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+        assert outcome(result) == "superseded" and cluster.evicted == ["db-2"]
+        assert "so these of the run are not evicted: db-0, db-1" in message(result)
 
 
 def test_the_undo_of_an_older_run_leaves_the_pods_of_a_later_one_alone():
@@ -752,5 +913,51 @@ def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():
     executor.clock.passed = 7200.0
     again = {"namespace": "shop", "kind": ["StatefulSet"], "run_id": "r1", **options}
     result = calling.run("k8s_rollout_restart", cluster, **again)
-    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert outcome(result) == "not_started" and cluster.evicted == ["db-2"]
     assert outcome(restart(cluster)) == "already_restarted" and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+
+def one_after_another(cluster):
+    """Checks that no pod of another workload is missing when one is evicted. Returns the instants of the evictions."""
+    times = {}
+
+    def allow(pod):
+        mine, others = (
+            cluster._owner(pod),
+            [one for one in cluster.objects.values() if one.get("kind") == "StatefulSet"],
+        )
+        times.setdefault(mine["metadata"]["name"], cluster.executor.clock.passed)
+        assert [one["status"]["readyReplicas"] for one in others if one is not mine] == [3, 3]
+
+    cluster.allow = allow
+    return times
+
+
+@pytest.mark.parametrize(
+    "limits, apart", [({"max_parallel": 1}, 0), ({"stagger": "5m"}, 300)], ids=["limit", "stagger"]
+)
+def test_what_an_earlier_start_has_begun_waits_for_its_turn_like_the_others(limits, apart):
+    names = ("db", "db2", "db3")
+    cluster = EvictingCluster(*(on_delete(name=name) for name in names))
+    gate = Gate(cluster)
+    cluster.allow = lambda pod: gate.set(False)
+    given = plan(GATED, QUORUM, **limits)
+    given["defaults"]["on_failure"] = "continue"
+    given["workloads"] = [{**given["workloads"][0], "id": name, "name": name} for name in names]
+    assert {one["outcome"] for one in start(cluster, given)["results"]} == {"unfinished"}
+    assert len(cluster.patches) == 3
+    gate.set(True)
+    times = one_after_another(cluster)
+    assert {one["outcome"] for one in start(cluster, given)["results"]} == {"already_restarted"}
+    instants = [times[name] for name in names]
+    assert all(after - before >= max(apart - 1, 8) for before, after in itertools.pairwise(instants))
+    assert cluster.fewest == dict.fromkeys(names, 2)
+    cluster.evicted.clear()
+    one_after_another(cluster)
+    later(cluster)
+    for one in [one for one in cluster.objects.values() if one.get("kind") == "StatefulSet"]:
+        del one["spec"]["template"]["metadata"]["annotations"]  # as an undo that was killed leaves it
+        cluster.touch(one)
+        cluster._roll_out(one)
+    undone = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert {one["outcome"] for one in undone["results"]} == {"undone"} and len(cluster.evicted) == 9
