@@ -259,7 +259,7 @@ class Lifecycle:
         task.gone = task.gone or seen["uid"] != metadata["uid"]
         if seen.get("generation", 0) < metadata.get("generation", 0):
             task.object = workload
-        if task.template is None and task.follows(failed=False):
+        if task.template is None and (task.follows(failed=False) or task.step.pod_by_pod(workload)):
             task.template = workload["spec"]["template"]
         if not (self._permission.options.wait and task.step.waits):
             self.end(task, *task.step.unwaited(outcome, workload, task.step.said(outcome, workload)))

@@ -98,9 +98,6 @@ class PodsOneByOne:
         """A rollout of the task begins."""
         self._courses.pop(task.key, None)
         self._gates.leave(task)
-        its = task.step.pod_by_pod(task.object)
-        if its and its.run is None:
-            task.template = task.template or task.object["spec"]["template"]
 
     def decides(self, task: Task) -> bool:
         """Whether pods of the task are still to be replaced."""

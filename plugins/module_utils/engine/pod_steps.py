@@ -30,7 +30,8 @@ class PodsRestartStep(RestartStep):
         if self.settled:
             return self.settled
         if restart.carries(workload, self.stamp):
-            return Follow(Outcome.ALREADY_RESTARTED)
+            deployed = pod_order.deployed(workload, self.stamp.run, self.mode.field_manager)
+            return End(Outcome.SUPERSEDED, deployed) if deployed else Follow(Outcome.ALREADY_RESTARTED)
         order, leads = (self.its.order, self.its.leader is not None) if self.its else ("", False)
         other = None if self.under_way else pod_order.refusal(workload, order, leads)
         if other:

@@ -247,7 +247,7 @@ def _to_restart(
     seen = resume.rollout_of(one, carried)
     tight = _canary(run, key, one) if carried else ""
     done = carried and seen.state == status.DONE and not tight
-    if earlier.outcome is Outcome.SUPERSEDED or (done and key not in held):
+    if earlier.outcome in (Outcome.SUPERSEDED, Outcome.ALREADY_RESTARTED) or (done and key not in held):
         return None
     command = {"restartx_run": known["run"]}
     if earlier.outcome is Outcome.UNDONE:

@@ -12,10 +12,9 @@ import datetime
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, pod_order, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
-from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import judge
 
 _NEVER_SENT = (None, Outcome.REFUSED, Outcome.NOT_STARTED)
 _WAS_SENT = (*DONE, Outcome.IN_PROGRESS, Outcome.UNFINISHED, Outcome.SUPERSEDED)  # and did not fail
@@ -65,6 +64,13 @@ def decide(
         state = _state(workload)
         if state == status.DONE:
             return Earlier(carried)
+        deployed = pod_order.deployed(workload, run, field_manager)
+        if deployed and outcome in DONE:
+            return Earlier(attempt, Outcome.ALREADY_RESTARTED, deployed)
+        if deployed and Outcome.SUPERSEDED not in retry:
+            return Earlier(attempt, Outcome.SUPERSEDED, f"{deployed}; to restart it again: {ASK.format('superseded')}")
+        if deployed:
+            return Earlier(attempt + 1)
         if attempt > carried:
             return Earlier(attempt)  # an earlier start was killed before it sent this restart
         return Earlier(attempt + 1 if outcome is Outcome.FAILED or state == status.FAILED else attempt)
@@ -85,7 +91,7 @@ def decide(
 
 def rollout_of(workload: dict, carries: bool = True) -> status.Verdict:
     """How far the rollout of a workload is. If it carries the run, what is older than its restart tells nothing of it."""
-    return judge(workload, since=marks.written_at(workload) if carries else None)
+    return pod_order.judge(workload, since=marks.written_at(workload) if carries else None)
 
 
 def _state(workload: dict) -> str:

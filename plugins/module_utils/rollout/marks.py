@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
@@ -129,6 +129,14 @@ def changed(workload: Object, run: str, field_manager: str, since: datetime | No
     """Who changed the template and left the marks of the run on it, as one sentence; see taken_back()."""
     sentence = f'the template of {kinds.label(workload)} was changed after run "{run}" had restarted it'
     return _told(sentence, _others(workload, field_manager, since), "; the last other change of it was by")
+
+
+def deployed_since(workload: Object, field_manager: str) -> datetime | None:
+    """From when on a change of the template counts as later than the marks on it, by the clock of the API server; None if
+    there is no such change by another manager. Times in the API are whole seconds."""
+    at = written_at(workload)
+    since = at + timedelta(seconds=1) if at else None
+    return since if since and _others(workload, field_manager, since) else None
 
 
 def _told(sentence: str, culprits: list[Object], how: str) -> str:

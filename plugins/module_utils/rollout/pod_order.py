@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -76,6 +76,17 @@ def refusal(workload: Object, order: str, leads: bool) -> str | None:
         f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}: its controller "
         f"replaces the pods itself, {why}; {advice}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
     )
+
+
+def deployed(workload: Object, run: str, field_manager: str) -> str:
+    """Who has changed the template since the run restarted the workload, if an eviction could roll that out; empty if nobody
+    has."""
+    seen = status.counts(workload)
+    if not by_pods(workload) or (observed(workload) and seen.updated >= seen.wanted):
+        return ""
+    since = marks.deployed_since(workload, field_manager)
+    told = "; no pod is evicted, because it would come back with that change"
+    return marks.changed(workload, run, field_manager, since) + told if since else ""
 
 
 def turn(

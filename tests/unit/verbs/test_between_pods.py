@@ -414,11 +414,89 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
 def deploy(cluster, marked=True, name="db"):
     """Somebody sets another image. A replaced object does not have the marks of the run."""
     one = cluster.objects[kinds.path("StatefulSet", "shop", name)]
+    owned = {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
+    _own(cluster, one, "kubectl-client-side-apply", owned)
     if not marked:
         one["spec"]["template"]["metadata"].pop("annotations", None)
     one["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/main:2"
     cluster.touch(one)
     cluster._roll_out(one)
+
+
+def _own(cluster, one, manager, owned):
+    """The API server notes who writes, and when."""
+    entries = [entry for entry in one["metadata"].get("managedFields", []) if entry["manager"] != manager]
+    written = {"manager": manager, "operation": "Update", "time": cluster._now(), "fieldsV1": owned}
+    one["metadata"]["managedFields"] = [*entries, written]
+
+
+def noted(*workloads):
+    """A cluster that notes who writes."""
+    cluster = EvictingCluster(*workloads)
+    owned = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {f"f:{marks.RUN}": {}}}}}}
+    cluster.before_patch = lambda one: _own(cluster, one, "restartx", owned)
+    return cluster
+
+
+def later(cluster, seconds=600.0):
+    """The time of the next start."""
+    executor = Executor(cluster)
+    cluster.go_on(executor)
+    executor.clock.passed = seconds
+    return executor
+
+
+CHANGED = 'the template of statefulset "db" in namespace "shop" was changed after run "r1" had restarted it'
+
+
+@pytest.mark.parametrize("journaled", [False, True])
+def test_a_deploy_between_two_starts_is_not_rolled_out_by_the_second_one(journaled):
+    cluster = noted(on_delete())
+    between = {"order": "ordinal", "settle": "60s"}
+    options = {"plan": plan(between), "journal": {"clusters": ["eu"]}} if journaled else {"between_pods": between}
+    options |= {"run_id": "r1", **({} if journaled else {"namespace": "shop", "kind": ["StatefulSet"]})}
+    result = calling.run("k8s_rollout_restart", cluster, wait_timeout="30s", **options)
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    later(cluster)
+    deploy(cluster)
+    result = calling.run("k8s_rollout_restart", cluster, **options)
+    assert outcome(result) == "superseded" and cluster.evicted == ["db-2"]
+    assert message(result).startswith(f'{CHANGED}; the last other change of it was by "kubectl-client-side-apply" (')
+    assert images(cluster) == {"shop/main:1"} and len(cluster.patches) == 1
+    if journaled:
+        assert message(result).endswith("; to restart it again: -e restartx_retry=superseded")
+        later(cluster, 1200.0)
+        options["journal"]["retry"] = ["superseded"]
+        assert outcome(calling.run("k8s_rollout_restart", cluster, **options)) == "restarted"
+        assert images(cluster) == {"shop/main:2"}
+    else:
+        later(cluster, 1200.0)
+        for pod in list(cluster.pods):
+            cluster._gone(cluster._owner(pod), pod)  # its owner rolls it out
+        for gone in list(cluster.missing):
+            cluster._create(*gone)
+        assert outcome(calling.run("k8s_rollout_restart", cluster, **options)) == "already_restarted"
+
+
+def test_what_a_run_has_done_stays_so_after_a_deploy():
+    cluster = noted(on_delete())
+    start(cluster, plan(ORDINAL))
+    cluster.evicted.clear()
+    later(cluster)
+    deploy(cluster)
+    options = {"plan": plan(ORDINAL), "run_id": "r1", "journal": {"clusters": ["eu"]}}
+    result = calling.run("k8s_rollout_restart", cluster, **options)
+    assert outcome(result) == "already_restarted" and not cluster.evicted
+    assert message(result).startswith(CHANGED)
+
+
+def test_a_deploy_that_is_seen_before_the_answer_to_the_restart_is_not_rolled_out():
+    cluster = noted(on_delete())
+    executor = later(cluster, 0.0)
+    executor.late = 2.0
+    executor.later(1.0, lambda: deploy(cluster))
+    result = calling.run("k8s_rollout_restart", cluster, namespace="shop", kind=["StatefulSet"], between_pods=ORDINAL)
+    assert outcome(result) == "superseded" and not cluster.evicted and len(cluster.patches) == 1
 
 
 def images(cluster):
