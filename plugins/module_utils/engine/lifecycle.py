@@ -77,8 +77,8 @@ class Lifecycle:
             self.end(task, decision.outcome, decision.message)
 
     def only_follows(self, task: Task) -> bool:
-        """Whether a task only has to follow its rollout."""
-        return task.state is State.WAITING and isinstance(task.step.judge(task.object), Follow)
+        """Whether a task only has to follow its rollout, and nothing is changed for that."""
+        return task.state is State.WAITING and isinstance(task.step.judge(task.object), Follow) and not task.evicts
 
     def begin(self, task: Task) -> None:
         """The task's turn has come."""

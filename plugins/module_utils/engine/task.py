@@ -157,6 +157,14 @@ class Task:
         return self.state not in (State.WAITING, State.ENDED)
 
     @property
+    def evicts(self) -> bool:
+        """Whether its step replaces pods also if it only has to follow a rollout."""
+        its = self.step.pod_by_pod(self.object)
+        if its is None:
+            return False
+        return its.run is not None or self.step.progress(self.object, None, None).state != status.DONE
+
+    @property
     def good(self) -> bool:
         """Whether the outcome is as requested; `undone` is good only if an undo was requested."""
         return self.outcome == self.goal or self.outcome.good

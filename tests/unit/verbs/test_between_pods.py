@@ -788,5 +788,51 @@ def test_nothing_is_evicted_outside_the_window_and_that_is_no_failure_to_undo():
     executor.clock.passed = 7200.0
     again = {"namespace": "shop", "kind": ["StatefulSet"], "run_id": "r1", **options}
     result = calling.run("k8s_rollout_restart", cluster, **again)
-    assert outcome(result) == "unfinished" and cluster.evicted == ["db-2"]
+    assert outcome(result) == "not_started" and cluster.evicted == ["db-2"]
     assert outcome(restart(cluster)) == "already_restarted" and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+
+def one_after_another(cluster):
+    """Checks that no pod of another workload is missing when one is evicted. Returns the instants of the evictions."""
+    times = {}
+
+    def allow(pod):
+        mine, others = (
+            cluster._owner(pod),
+            [one for one in cluster.objects.values() if one.get("kind") == "StatefulSet"],
+        )
+        times.setdefault(mine["metadata"]["name"], cluster.executor.clock.passed)
+        assert [one["status"]["readyReplicas"] for one in others if one is not mine] == [3, 3]
+
+    cluster.allow = allow
+    return times
+
+
+@pytest.mark.parametrize(
+    "limits, apart", [({"max_parallel": 1}, 0), ({"stagger": "5m"}, 300)], ids=["limit", "stagger"]
+)
+def test_what_an_earlier_start_has_begun_waits_for_its_turn_like_the_others(limits, apart):
+    names = ("db", "db2", "db3")
+    cluster = EvictingCluster(*(on_delete(name=name) for name in names))
+    gate = Gate(cluster)
+    cluster.allow = lambda pod: gate.set(False)
+    given = plan(GATED, QUORUM, **limits)
+    given["defaults"]["on_failure"] = "continue"
+    given["workloads"] = [{**given["workloads"][0], "id": name, "name": name} for name in names]
+    assert {one["outcome"] for one in start(cluster, given)["results"]} == {"unfinished"}
+    assert len(cluster.patches) == 3
+    gate.set(True)
+    times = one_after_another(cluster)
+    assert {one["outcome"] for one in start(cluster, given)["results"]} == {"already_restarted"}
+    instants = [times[name] for name in names]
+    assert all(after - before >= max(apart - 1, 8) for before, after in itertools.pairwise(instants))
+    assert cluster.fewest == dict.fromkeys(names, 2)
+    cluster.evicted.clear()
+    one_after_another(cluster)
+    later(cluster)
+    for one in [one for one in cluster.objects.values() if one.get("kind") == "StatefulSet"]:
+        del one["spec"]["template"]["metadata"]["annotations"]  # as an undo that was killed leaves it
+        cluster.touch(one)
+        cluster._roll_out(one)
+    undone = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert {one["outcome"] for one in undone["results"]} == {"undone"} and len(cluster.evicted) == 9
