@@ -104,8 +104,8 @@ def turn(
     revisions that the newest one `undoes`. The others would come back with a template that is newer than the run.
 
     One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
-    that is not ready is replaced before those that are, because that takes nothing away. The `leader` is the last one. If it
-    is not known which pod that is, nothing is next, unless the run is undone.
+    that is not ready is replaced before those that are, because that takes nothing away, and no ready one while any is
+    not. The `leader` is the last one. If it is not known which pod that is, nothing is next, unless the run is undone.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
@@ -130,7 +130,11 @@ def turn(
     def place(pod: Object) -> tuple[t.Any, ...]:
         return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
 
-    return Turn(done, seen, min(old, key=place))
+    chosen = min(old, key=place)
+    down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
+    if down and which_pods.ready(chosen):
+        return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
+    return Turn(done, seen, chosen)
 
 
 def newest(workload: Object, held: t.Sequence[history.Revision]) -> history.Revision | None:

@@ -72,8 +72,11 @@ def test_the_leader_goes_last_in_any_order(order, leading, states):
 
     old = [place for place, state in enumerate(states) if state != "new"]
     step, unknown = turn(Leader(f"db-{leading}")), turn(Leader(None, "nobody leads"))
-    assert (step.pod is None) == (not old)
-    if old != [leading] and old:
+    down = [place for place, state in enumerate(states) if state == "old unready"]
+    waits = down == [leading] and old != [leading]  # it goes last, and no other one while it is not ready
+    assert step.waits == (f"pod db-{leading} is not ready" if waits else "")
+    assert (step.pod is None) == (not old or waits)
+    if old != [leading] and step.pod:
         assert step.pod["metadata"]["name"] != f"db-{leading}"
     assert unknown.pod is None and unknown.unknown == ("its leader is not known: nobody leads" if old else "")
 

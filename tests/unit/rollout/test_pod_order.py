@@ -9,6 +9,7 @@ import itertools
 import pytest
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import history, marks, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 from ansible_collections.restartx.core.plugins.module_utils.rollout.status import DONE, FAILED, WAITING
 from tests.unit.rollout.on_delete_objects import ZONES, pod, workload
 
@@ -92,6 +93,18 @@ def test_an_undo_replaces_only_what_is_of_the_run_and_younger_than_the_template(
     same = workload(wanted=4)
     same["spec"]["template"]["metadata"]["annotations"] = {marks.RESTARTED_AT: of_run["at"]}
     assert turn(pods, run="r1", of=same).pod is None
+
+
+def test_no_pod_that_is_ready_is_next_while_another_one_is_not():
+    # The leader goes last, also if it is not ready.
+    step = turn([pod(0, "old unready"), pod(1), pod(2, "new")], leader=Leader("db-0"))
+    assert step.pod is None and step.waits == "pod db-0 is not ready"
+    assert turn([pod(0, "old unready"), pod(1, "new")], leader=Leader("db-0")).pod["metadata"]["name"] == "db-0"
+    # An undo leaves alone what is not of the run.
+    for state, next_one in (("old unready", None), ("old", "db-1")):
+        step = turn([pod(0, state), pod(1, run="r1"), pod(2, "new")], run="r1")
+        assert (step.pod and step.pod["metadata"]["name"]) == next_one
+    assert turn([pod(0, "old unready"), pod(1, "old unready", run="r1")], run="r1").pod["metadata"]["name"] == "db-1"
 
 
 def test_an_undo_replaces_no_pod_of_a_revision_that_is_older_than_the_newest():
