@@ -37,6 +37,8 @@ class PodsRestartStep(RestartStep):
         if other:
             return End(Outcome.REFUSED, other)
         refusal = restart.refusal(workload, allow_owned=self.allow_owned, by_pods=True)
+        if not (refusal or self.under_way):
+            refusal = pod_order.pending(workload, self.stamp.run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
 
     def pod_by_pod(self, workload: dict) -> PodByPod | None:

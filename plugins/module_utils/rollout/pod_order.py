@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,6 +88,22 @@ def deployed(workload: Object, run: str, field_manager: str) -> str:
     since = marks.deployed_since(workload, field_manager)
     told = "; no pod is evicted, because it would come back with that change"
     return marks.changed(workload, run, field_manager, since) + told if since else ""
+
+
+def pending(workload: Object, run: str, field_manager: str) -> str:
+    """Why a first restart of this run would roll out something else: a template that waits for its owner to delete pods. Empty
+    if it would not. What an earlier run has left of its restart is no such template."""
+    kind, old = kinds.kind_of(workload), status.counts(workload).old
+    by = marks.run_of(workload)
+    restarted = by == run or (by is not None and not marks.deployed_since(workload, field_manager))
+    if not (by_pods(workload) and observed(workload) and old) or restarted:
+        return ""
+    command = f"--selector {shlex.quote(history.selector(workload))} --label-columns {kind.hash_label}"
+    return (
+        f"{kind.label(workload)} has {old} pods that are not of its template, which waits until they are deleted (update strategy "
+        f"OnDelete); a restart would roll it out. Delete them, or leave it out; to see them: kubectl get pods "
+        f"--namespace {workload['metadata']['namespace']} {command}"
+    )
 
 
 def turn(

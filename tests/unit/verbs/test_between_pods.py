@@ -293,6 +293,32 @@ def test_a_workload_whose_controller_replaces_the_pods_is_refused():
         assert told in message(result)
 
 
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
+def test_a_template_that_waits_for_its_owner_is_not_rolled_out_by_a_restart(kind):
+    cluster = noted(on_delete(kind))
+    later(cluster)
+    deploy(cluster, kind=kind)
+    between = {"order": "age"}
+    for check_mode in (True, False):
+        result = restart(cluster, check_mode, kind=kind, between_pods=between)
+        assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
+        assert "has 3 pods that are not of its template, which waits until they are deleted" in message(result)
+        command = "kubectl get pods --namespace shop --selector app=db --label-columns controller-revision-hash"
+        assert message(result).endswith(f"; to see them: {command}")
+    for pod in list(cluster.pods):
+        cluster._gone(cluster._owner(pod), pod)
+    assert outcome(restart(cluster, kind=kind, between_pods=between)) == "restarted"
+
+
+def test_what_an_earlier_run_has_left_of_its_restart_is_no_such_template():
+    cluster = noted(on_delete())
+    restart(cluster, between_pods={"order": "ordinal", "settle": "60s"}, wait_timeout="30s")
+    assert cluster.evicted == ["db-2"]
+    later(cluster)
+    assert outcome(restart(cluster, run="r2")) == "restarted"
+    assert set(runs(cluster).values()) == {"r2"}
+
+
 def test_without_the_option_it_is_refused_and_named():
     result = restart(EvictingCluster(on_delete()), between_pods=None)
     assert outcome(result) == "refused"
@@ -411,9 +437,9 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
         assert set(runs(cluster).values()) == {None}, at
 
 
-def deploy(cluster, marked=True, name="db"):
+def deploy(cluster, marked=True, kind="StatefulSet"):
     """Somebody sets another image. A replaced object does not have the marks of the run."""
-    one = cluster.objects[kinds.path("StatefulSet", "shop", name)]
+    one = cluster.objects[kinds.path(kind, "shop", "db")]
     owned = {"f:spec": {"f:template": {"f:spec": {"f:containers": {}}}}}
     _own(cluster, one, "kubectl-client-side-apply", owned)
     if not marked:
