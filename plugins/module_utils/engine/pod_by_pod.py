@@ -233,7 +233,7 @@ class PodsOneByOne:
         elif isinstance(error, NotPermitted) and not error.ambiguous:
             self._ended(task, Outcome.UNFINISHED, f"{course.done}; no further pod is evicted: {error}")
         elif isinstance(error, Forbidden):
-            self._failed(task, Outcome.FAILED, f"{error}; {GRANT}")
+            self._failed(task, Outcome.FAILED, str(error) if error.refusal else f"{error}; {GRANT}")
         elif isinstance(error, OverBudget):
             self._not_yet(task, course, error.refusal)
         elif isinstance(error, (Conflict, NotFound)):

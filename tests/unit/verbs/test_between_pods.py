@@ -646,8 +646,9 @@ def test_an_eviction_that_fails_for_a_moment_is_tried_again(error):
             "This pod has more than one PodDisruptionBudget; leave one budget that selects it",
         ),
         (lambda path: Invalid("what?", status=422), "what?"),
+        (lambda path: Forbidden("not on Fridays", status=403, refusal="a policy said so"), "not on Fridays"),
     ],
-    ids=["forbidden", "two budgets", "invalid"],
+    ids=["forbidden", "two budgets", "invalid", "by a policy"],
 )
 def test_an_eviction_that_cannot_succeed_is_a_failure(error, words):
     cluster = failing(EvictingCluster(on_delete()), error, times=9)
