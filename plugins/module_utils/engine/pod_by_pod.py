@@ -7,10 +7,12 @@ Nothing of it outlives the module: which pods are old is seen from the cluster, 
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
+    ClusterError,
     Conflict,
     Forbidden,
     NotFound,
@@ -49,8 +51,10 @@ class _Course:
     """How far one workload is. Instants are of the monotonic clock."""
 
     asked_at: float | None = None  # while the pods are read
+    question: int | None = None  # the number of that read; answers to others are late
     again: bool = False  # something has changed meanwhile
     evicting: bool = False  # a pod is being evicted
+    outdated: bool = False  # that eviction is one of the step before
     finished: bool = False  # no pod is left to be replaced
     zones: dict[str, str] = field(default_factory=dict)
     ready: dict[pod_order.Ready, float] = field(default_factory=dict)  # new pods, and when each was seen so first
@@ -88,6 +92,7 @@ class PodsOneByOne:
         self._moves = moves
         self._done = done
         self._courses: dict[Key, _Course] = {}
+        self._numbers = itertools.count()
 
     @property
     def warnings(self) -> list[str]:
@@ -96,7 +101,9 @@ class PodsOneByOne:
 
     def begin(self, task: Task) -> None:
         """A rollout of the task begins."""
-        self._courses.pop(task.key, None)
+        last = self._courses.pop(task.key, None)
+        if last and last.evicting:  # its answer is still to come, and nothing else is evicted before
+            self._courses[task.key] = _Course(evicting=True, outdated=True)
         self._gates.leave(task)
 
     def decides(self, task: Task) -> bool:
@@ -123,25 +130,31 @@ class PodsOneByOne:
 
     def _ask_pods(self, task: Task, course: _Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
+        course.question = next(self._numbers)
         asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
         asked = (asking, task.object, its.order, its.leader, course.zones, its.run is not None)
-        self._executor.do(("pods_of_turn", task.key), requests.turnout, *asked)
+        self._executor.do(("pods_of_turn", task.key), _numbered, course.question, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
         """Handles the pods of a workload."""
+        if answer.error is not None:
+            raise answer.error  # a bug: an error of the cluster is an answer too
         course, now = self._courses.get(task.key), self._executor.clock.monotonic()
         its = task.step.pod_by_pod(task.object)
         if course is None or task.state not in FOLLOWED or course.asked_at is None or its is None or course.finished:
             return
+        question, seen = answer.value
+        if question != course.question:
+            return
         asked_at, course.asked_at = course.asked_at, None
         if course.again:  # what was read may be older than the workload
             self._ask_pods(task, course, its)
-        elif answer.error is not None:
-            self._unread(task, course, str(answer.error), now)
+        elif isinstance(seen, ClusterError):
+            self._unread(task, course, str(seen), now)
         else:
             course.unread_since = None
-            course.zones |= answer.value.zones
-            seen, order = answer.value, (its.order, course.zones)
+            course.zones |= seen.zones
+            order = (its.order, course.zones)
             turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader, seen.undoes)
             self._judge(task, course, its, turn, asked_at)
 
@@ -227,6 +240,10 @@ class PodsOneByOne:
             task.changed = True
         if task.state not in FOLLOWED:
             return
+        if course.outdated:
+            course.outdated = False
+            self.look(task)
+            return
         if error is None:
             task.outcome = Outcome.UNDONE if _undoes(task) else task.outcome
             self._replacing(task, course)
@@ -260,6 +277,14 @@ class PodsOneByOne:
             task.to(State.WATCHING, self._executor.clock)
         self._moves(task)
         self.look(task)
+
+
+def _numbered(question: int, *asked: t.Any) -> tuple[int, requests.Turnout | ClusterError]:
+    """Runs in a worker: what was read, or why it was not, with the number of the question."""
+    try:
+        return question, requests.turnout(*asked)
+    except ClusterError as error:
+        return question, error
 
 
 def _undoes(task: Task) -> bool:
