@@ -863,3 +863,18 @@ def test_what_an_earlier_start_has_begun_waits_for_its_turn_like_the_others(limi
         cluster._roll_out(one)
     undone = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
     assert {one["outcome"] for one in undone["results"]} == {"undone"} and len(cluster.evicted) == 9
+
+
+def test_what_fail_fast_leaves_is_unfinished_because_no_controller_goes_on():
+    cluster = EvictingCluster(on_delete(), on_delete(name="web"))
+    cluster.broken.add("web-2")
+    later(cluster, 0.0)
+    options = {"namespace": "shop", "kind": ["StatefulSet"], "run_id": "r1", "timeout": "30s", "fail_fast": True}
+    between = {"order": "ordinal", "settle": "5m"}
+    result = calling.run("k8s_rollout_restart", cluster, between_pods=between, **options)
+    found = {one["name"]: one["outcome"] for one in result["results"]}
+    assert found == {"db": "unfinished", "web": "unfinished"} and cluster.evicted == ["db-2", "web-2"]
+    told = next(one["message"] for one in result["results"] if one["name"] == "db")
+    assert told.startswith(
+        "fail_fast: StatefulSet shop/web unfinished; last seen: 1 of 3 pods are new, and must stay ready"
+    )
