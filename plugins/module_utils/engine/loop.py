@@ -202,7 +202,9 @@ class Loop:
             self._pace.put_back(event.task.title)
         elif event.before is State.WAITING:
             # Others need not wait for a task that is only followed.
-            self._pace.started(event.task.title, now, paced=event.after is State.ACTING or event.task.evicts)
+            self._pace.started(
+                event.task.title, now, paced=event.after is State.ACTING or self.tasks[event.task.key].evicts
+            )
 
     def _fail_fast(self, event: Event) -> None:
         """With fail_fast, the first failure ends the call."""

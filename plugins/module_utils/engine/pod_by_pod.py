@@ -134,7 +134,7 @@ class PodsOneByOne:
         course.question = next(self._numbers)
         asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
         asked = (asking, task.object, its.order, its.leader, course.zones, its.run is not None)
-        self._executor.do(("pods_of_turn", task.key), _numbered, course.question, *asked)
+        self._executor.do(("pods_of_turn", task.key), requests.numbered_turnout, course.question, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
         """Handles the pods of a workload."""
@@ -293,14 +293,6 @@ class PodsOneByOne:
             task.to(State.WATCHING, self._executor.clock)
         self._moves(task)
         self.look(task)
-
-
-def _numbered(question: int, *asked: t.Any) -> tuple[int, requests.Turnout | ClusterError]:
-    """Runs in a worker: what was read, or why it was not, with the number of the question."""
-    try:
-        return question, requests.turnout(*asked)
-    except ClusterError as error:
-        return question, error
 
 
 def _undoes(task: Task) -> bool:

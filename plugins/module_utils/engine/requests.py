@@ -176,6 +176,14 @@ def turnout(
     return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None, undoes)
 
 
+def numbered_turnout(question: int, *asked: t.Any) -> tuple[int, Turnout | ClusterError]:
+    """Runs in a worker: what turnout() has read, or why it could not, with the number of the question."""
+    try:
+        return question, turnout(*asked)
+    except ClusterError as error:
+        return question, error
+
+
 def _zone(cluster: Cluster, node: str, deadline: float) -> str:
     try:
         labels = kinds.labels_of(cluster.get(f"/api/v1/nodes/{quote(node, safe='')}", deadline=deadline))

@@ -100,8 +100,8 @@ def pending(workload: Object, run: str, field_manager: str) -> str:
         return ""
     command = f"--selector {shlex.quote(history.selector(workload))} --label-columns {kind.hash_label}"
     return (
-        f"{kind.label(workload)} has a template that {old} of its pods are older than, and with the update strategy OnDelete it waits "
-        f"until they are deleted; a restart would roll it out. Delete them, or leave it out; to see them: kubectl get pods "
+        f"{kind.label(workload)} has {old} pods that are not of its template, which waits until they are deleted (update strategy "
+        f"OnDelete); a restart would roll it out. Delete them, or leave it out; to see them: kubectl get pods "
         f"--namespace {workload['metadata']['namespace']} {command}"
     )
 

@@ -101,6 +101,29 @@ def test_the_journal_and_the_workload_together_decide(kind, state, outcome, carr
     assert codes([run_of(outcome, state, kind=kind)], one) == expected
 
 
+@pytest.mark.parametrize(
+    "outcome, left", [("restarted", "unfinished"), ("unfinished", "unfinished"), ("failed", "failed")]
+)
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_somebody_deployed_is_no_leftover_of_a_run_that_evicts_pods(outcome, left, changed):
+    one = made("StatefulSet", "r1", done=False)
+    one["spec"]["updateStrategy"] = {"type": "OnDelete"}
+    owned = {
+        "restartx": {"f:metadata": {"f:annotations": {f"f:{restart.RUN}": {}}}},
+        "argocd": {"f:spec": {}},
+    }
+    one["metadata"]["managedFields"] = [
+        {
+            "manager": manager,
+            "operation": "Update",
+            "time": f"2026-11-24T22:0{number * changed}:00Z",
+            "fieldsV1": {"f:spec": {"f:template": fields}},
+        }
+        for number, (manager, fields) in enumerate(owned.items())
+    ]
+    assert codes([run_of(outcome, kind="StatefulSet")], one) == ([] if changed else [left])
+
+
 def test_a_deployment_that_its_controller_gave_up_on_has_failed():
     assert codes([run_of(None, "running")], made(run="r1", done=False, failed=True)) == ["failed"]
 

@@ -77,6 +77,43 @@ def test_the_attempt_that_a_restart_now_is(kind, known, carried, state, attempt)
     assert (earlier.attempt, earlier.outcome) == (attempt, None)
 
 
+def deployed(at="2026-11-24T22:00:01Z", manager="argocd", strategy="OnDelete", **state):
+    """A workload whose pods are evicted one by one: it carries the run, and a manager has written the template at this time."""
+    one = made("StatefulSet", "r1", **{"done": False, **state})
+    one["spec"]["updateStrategy"] = {"type": strategy}
+    written = {
+        "restartx": ("2026-11-24T22:00:00Z", {"f:metadata": {"f:annotations": {f"f:{restart.RUN}": {}}}}),
+        manager: (at, {"f:spec": {}}),
+    }
+    one["metadata"]["managedFields"] = [
+        {"manager": who, "operation": "Update", "time": when, "fieldsV1": {"f:spec": {"f:template": owned}}}
+        for who, (when, owned) in written.items()
+    ]
+    return one
+
+
+@pytest.mark.parametrize(
+    "known, outcome",
+    [
+        ("restarted", "already_restarted"),
+        ("already_restarted", "already_restarted"),
+        *((one, "superseded") for one in ("failed", "unfinished", "in_progress", "superseded", "undone", None)),
+    ],
+)
+def test_pods_are_not_evicted_into_what_somebody_deployed_after_the_restart(known, outcome):
+    earlier = decide(entry(known), deployed())
+    assert earlier.outcome == outcome
+    assert 'was changed after run "r1" had restarted it; the last other change of it was by "argocd"' in earlier.message
+    again = decide(entry(known), deployed(), resume.retry_of(["superseded"]))
+    assert (again.attempt, again.outcome) == ((1, outcome) if outcome == "already_restarted" else (2, None))
+    for one in (
+        deployed(at="2026-11-24T22:00:00Z"),  # that may have been before
+        deployed(done=True),  # somebody has rolled it out
+        deployed(strategy="RollingUpdate"),  # the controller rolls it out
+    ):
+        assert decide(entry(known), one).outcome is None
+
+
 def test_what_the_cluster_says_has_failed_is_the_next_attempt_though_the_journal_does_not_know():
     for known in (entry("unfinished"), entry(None), None):
         assert decide(known, made(run="r1", done=False, failed=True)).attempt == 2

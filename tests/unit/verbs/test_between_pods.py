@@ -304,7 +304,7 @@ def test_a_template_that_waits_for_its_owner_is_not_rolled_out_by_a_restart(kind
     for check_mode in (True, False):
         result = restart(cluster, check_mode, kind=kind, between_pods=between)
         assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
-        assert "has a template that 3 of its pods are older than" in message(result)
+        assert "has 3 pods that are not of its template, which waits until they are deleted" in message(result)
         command = "kubectl get pods --namespace shop --selector app=db --label-columns controller-revision-hash"
         assert message(result).endswith(f"; to see them: {command}")
     for pod in list(cluster.pods):
