@@ -164,7 +164,8 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
         },
         "budgets": {
             "type": "budgets",
-            "about": "Whether restarts wait for the room that PodDisruptionBudgets leave, set a strategy for that as well, or only report it; see [budgets.md](budgets.md).",
+            "about": "Whether restarts wait for the room that PodDisruptionBudgets leave, set a strategy for that as well, or only "
+            "report it; see [budgets.md](budgets.md).",
         },
         "gates": {
             "type": "mapping",

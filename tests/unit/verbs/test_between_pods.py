@@ -35,8 +35,9 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import
 ORDINAL = {"order": "ordinal"}
 
 
-def restart(cluster, check_mode=False, kind="StatefulSet", between_pods=ORDINAL, run="r1", **options):
-    """A start of its own: the controllers of the cluster go on from where they are."""
+def restart(cluster, check_mode=False, kind="StatefulSet", between_pods="ordinal", run="r1", **options):
+    """A start of its own: the controllers of the cluster go on from where they are. A text is only the order."""
+    between_pods = {"order": between_pods} if isinstance(between_pods, str) else between_pods
     cluster.go_on(Executor(cluster))
     given = {"namespace": "shop", "kind": [kind], "name": ["db"], "run_id": run, "timeout": "30s", **options}
     given |= {"between_pods": between_pods} if between_pods else {}

@@ -26,7 +26,8 @@ STRATEGIES = {
 }
 
 
-def plan(between_pods=BETWEEN, gates=None, **defaults):
+def plan(between_pods="usual", gates=None, **defaults):
+    between_pods = BETWEEN if between_pods == "usual" else between_pods
     entry = {
         "id": "db",
         "kind": "StatefulSet",

@@ -73,8 +73,8 @@ def rolling(strategies):
     return [next(iter(one.values()))["rollingUpdate"] for one in strategies]
 
 
-def cluster_of(kind="Deployment", strategy=LOOSE, replicas=4, **spec):
-    return Cluster(rolled_out(kind, "api", replicas, strategy), **(spec or {"minAvailable": replicas}))
+def cluster_of(kind="Deployment", strategy=None, replicas=4, **spec):
+    return Cluster(rolled_out(kind, "api", replicas, strategy or LOOSE), **(spec or {"minAvailable": replicas}))
 
 
 def plan(kind="Deployment", **defaults):
