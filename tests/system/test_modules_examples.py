@@ -17,6 +17,8 @@ import yaml
 from house import MODULES, RBAC, ROOT, Namespace, create_job, end_job, environment, workload
 from web_server import WebServer
 
+from lab.poll import wait_until
+
 NAMES = sorted(path.stem for path in MODULES.glob("[!_]*.py"))
 RUN = "20261124-221503-4f9a1c"  # as in the examples of k8s_rollout_undo
 BROKEN = {"metadata": {"labels": {"lab.restartx.io/failure": "image-pull"}}}
@@ -41,6 +43,7 @@ OUTCOMES = {
         {"restarted": 2},
         {},
         {"restarted": 4},
+        {"restarted": 1},
         {"restarted": 1},
     ],
     "k8s_rollout_status": [{"rolled_out": 6}, {"rolled_out": 3}, {"rolled_out": 1}, {"rolled_out": 2}],
@@ -99,6 +102,18 @@ def prepare_leftovers(shop):
     shop.cluster.apply((RBAC / "leftovers.yml").read_text())
 
 
+def prepare_restart(shop):
+    """The StatefulSet whose pods it evicts, with a leader, and the permission to do so."""
+    shop.create(workload("StatefulSet", "db", 2, updateStrategy={"type": "OnDelete"}), ready=False)
+    wait_until(
+        lambda: shop.get("StatefulSet", "db")["status"].get("availableReplicas") == 2, "the pods to be available"
+    )
+    shop.kubectl("label", "pod/db-0", "role=primary")
+    shop.cluster.apply((RBAC / "between_pods.yml").read_text())
+    subject = ("--clusterrole=restartx-between-pods", "--serviceaccount=restartx-system:restartx")
+    shop.kubectl("create", "rolebinding", "restartx-between-pods", *subject)
+
+
 def prepare_gate(shop):
     """The Job that its examples wait for."""
     create_job(shop, "migrate-0042")
@@ -119,6 +134,7 @@ PREPARE = {
     "k8s_rollout_gate": prepare_gate,
     "k8s_rollout_leftovers": prepare_leftovers,
     "k8s_rollout_pre_pull": prepare_pre_pull,
+    "k8s_rollout_restart": prepare_restart,
     "k8s_rollout_undo": prepare_undo,
 }
 
@@ -141,8 +157,17 @@ def adapted(request, cluster):
         health |= {"http": server.url, "auth": server.auth}
         port["tcp"] = server.url.split("/")[2]
 
+    def adapt_restart(tasks):
+        tasks[-1]["restartx.core.k8s_rollout_restart"]["between_pods"]["settle"] = "1s"
+        shop = request.getfixturevalue("shops")["shop"]
+        stack.callback(shop.kubectl, "delete", "statefulset/db")  # the examples of other modules count what is there
+
     with contextlib.ExitStack() as stack:
-        yield {"maintenance_window": adapt_window, "k8s_rollout_gate": adapt_gate}
+        yield {
+            "maintenance_window": adapt_window,
+            "k8s_rollout_gate": adapt_gate,
+            "k8s_rollout_restart": adapt_restart,
+        }
 
 
 @pytest.mark.parametrize("module", NAMES)
