@@ -636,3 +636,24 @@ class Run:
 
     def workload(self, name: str) -> dict:
         return self.cluster.objects[kinds.path(*self.task(name).key)]
+
+
+class Killed(BaseException):
+    """The module is gone, with everything that it knows."""
+
+
+class Noting(Executor):
+    """Notes when something happens."""
+
+    def __init__(self, cluster):
+        self.instants: set[float] = set()
+        super().__init__(cluster)
+
+    def later(self, seconds, action):
+        self.instants.add(self.clock.passed + seconds)
+        super().later(seconds, action)
+
+    @property
+    def moments(self):
+        """Right after each event before the end."""
+        return [at + 0.001 for at in sorted(self.instants) if at + 0.002 < self.clock.passed]

@@ -14,7 +14,7 @@ import calling
 import pytest
 import yaml
 from one_by_one import EvictingCluster, on_delete
-from simulation import Executor
+from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
     Conflict,
@@ -149,22 +149,6 @@ def test_a_budget_that_allows_no_eviction_is_waited_for_with_its_answer():
     assert cluster.evicted == ["db-1", "db-0"]
 
 
-class Killed(BaseException):
-    """The module is gone, with everything that it knows."""
-
-
-class Noting(Executor):
-    """Notes when something happens."""
-
-    def __init__(self, cluster):
-        self.instants: set[float] = set()
-        super().__init__(cluster)
-
-    def later(self, seconds, action):
-        self.instants.add(self.clock.passed + seconds)
-        super().later(seconds, action)
-
-
 def _end():
     raise Killed
 
@@ -176,7 +160,7 @@ def test_a_start_that_was_killed_at_any_moment_is_resumed_with_the_rest(kind):
     executor = Noting(cluster)
     options = {"kind": [kind], "namespace": "shop", "run_id": "r1"}
     calling.run("k8s_rollout_restart", cluster, between_pods=between, **options)
-    moments = [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    moments = executor.moments
     assert len(moments) > 20
     for at in moments:
         cluster = EvictingCluster(on_delete(kind))
@@ -421,7 +405,7 @@ def test_the_undo_of_a_run_evicts_its_pods_in_the_same_order_also_if_it_is_kille
     result = calling.run("k8s_rollout_undo", whole, **undo)
     assert outcome(result) == "undone", result
     assert whole.evicted == ["db-2", "db-1", "db-0"] and whole.fewest["db"] == 2
-    moments = [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    moments = executor.moments
     for at in moments:
         cluster = EvictingCluster(on_delete())
         start(cluster, plan(ORDINAL))

@@ -12,7 +12,7 @@ from unittest import mock
 import calling
 import pytest
 from canaries import SteppingCluster, pod_of, rolled_out
-from simulation import Executor
+from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import web
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
@@ -78,10 +78,6 @@ def test_the_first_pod_is_held_before_the_others_are_replaced_and_the_strategy_i
     assert len(cluster.patches) == (3 if kind == "Deployment" else 2)
 
 
-class Killed(BaseException):
-    """The module is gone, with everything that it knows."""
-
-
 def kill(cluster, plan, at, run="r1"):
     """A start that is killed at this instant."""
 
@@ -102,24 +98,12 @@ def is_tight(cluster, kind, before):
     return spec == before or spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
-class Noting(Executor):
-    """Notes when something happens."""
-
-    def __init__(self, cluster):
-        self.instants: set[float] = set()
-        super().__init__(cluster)
-
-    def later(self, seconds, action):
-        self.instants.add(self.clock.passed + seconds)
-        super().later(seconds, action)
-
-
 def moments(kind):
     """The moments after each event of a start that ends well."""
     cluster = SteppingCluster([rolled_out(kind, "api")])
     executor = Noting(cluster)
     calling.run("k8s_rollout_restart", cluster, plan=plan(kind), run_id="r1", journal={"clusters": ["eu"]})
-    return [at + 0.001 for at in sorted(executor.instants) if at + 0.002 < executor.clock.passed]
+    return executor.moments
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,7 +12,7 @@ import budgets
 import calling
 import pytest
 from canaries import SteppingCluster, rolled_out
-from simulation import Executor
+from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
@@ -102,10 +102,6 @@ def outcome(result):
     return one["outcome"], one["message"]
 
 
-class Killed(BaseException):
-    """The module is gone, with everything that it knows."""
-
-
 def end():
     raise Killed
 
@@ -142,23 +138,6 @@ def test_a_strategy_that_undercuts_nothing_is_left_alone():
     assert outcome(start(cluster, plan()))[0] == "restarted"
     assert len(cluster.patches) == 1
     assert "canary" not in json.loads(cluster.objects[PATH]["data"][journal.KEY])["workloads"]["Deployment/shop/api"]
-
-
-class Noting(Executor):
-    """Notes when something happens."""
-
-    def __init__(self, cluster):
-        self.instants: set[float] = set()
-        super().__init__(cluster)
-
-    def later(self, seconds, action):
-        self.instants.add(self.clock.passed + seconds)
-        super().later(seconds, action)
-
-    @property
-    def moments(self):
-        """Right after each event before the end."""
-        return [at + 0.001 for at in sorted(self.instants) if at + 0.002 < self.clock.passed]
 
 
 @pytest.mark.parametrize("case", CASES)
