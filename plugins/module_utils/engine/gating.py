@@ -270,7 +270,7 @@ class RunGates:
 
     after: t.Mapping[str, t.Sequence[AfterGate]] = field(default_factory=dict)
     entries: t.Sequence[GateEntry] = ()
-    needless: t.Callable[[], bool] = lambda: False  # true once the run is to be undone, and no entry is asked any more
+    needless: t.Callable[[], bool] = lambda: False  # whether the run will be undone, so that no entry is asked
 
     @property
     def asked(self) -> list[AfterGate]:

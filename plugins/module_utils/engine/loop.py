@@ -185,7 +185,7 @@ class Loop:
             self._lifecycle.take(event)
 
     def _held(self, task: Task) -> str | None:
-        """Why a task that is to be changed has to wait; None if it can start."""
+        """Why a task that changes its workload cannot start yet; None if it can."""
         return self._holds.reason(task.title, self._clock.monotonic())
 
     def _hear(self, event: Event) -> None:

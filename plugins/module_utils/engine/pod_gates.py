@@ -14,7 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.states import
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
-from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask_numbered
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
@@ -27,7 +27,7 @@ class _Asked:
     left: list[tuple[str, Gate]]  # that are still to be asked, the current one first
     judgement: judgement.Judgement | None = None  # of the current gate
     question: int | None = None  # the number of the last question; answers to others are late
-    due: float | None = None  # when it is to be asked again
+    due: float | None = None  # when to ask it again
 
 
 class PodGates:
@@ -82,7 +82,7 @@ class PodGates:
         cluster, clock = self._executor.cluster, self._executor.clock
         asked.question, asked.due = next(self._numbers), None
         question = (gate, cluster, clock.now(), clock.monotonic())
-        self._executor.do(("gate_of_pod", task.key), _numbered, asked.question, *question)
+        self._executor.do(("gate_of_pod", task.key), ask_numbered, asked.question, *question)
 
     def _told(self, task: Task, answer: Answer) -> None:
         """Handles the answer of a gate."""
@@ -108,8 +108,3 @@ class PodGates:
                 self._begin(task, asked)
             else:
                 self._opened(task)
-
-
-def _numbered(question: int, gate: Gate, *asked: t.Any) -> tuple[int, t.Any]:
-    """Runs in a worker: the answer of a gate, with the number of the question."""
-    return question, ask(gate, *asked)

@@ -211,7 +211,7 @@ def may_try_again(conflicts: int, tries: int) -> bool:
 
 
 def sentence(error: BaseException, conflicts: int, tries: int) -> str:
-    """What to tell of a change that failed after so many conflicts with somebody else, and so many in all."""
+    """The message for a change that failed: after how many conflicts with other writers, and after how many tries."""
     if isinstance(error, Conflict) and conflicts >= MAX_CONFLICTS:
         return (
             f"{error}; that happened {MAX_CONFLICTS} times in a row: somebody else keeps changing it, stop that first"

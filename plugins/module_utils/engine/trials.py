@@ -20,7 +20,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import T
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
-from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask_numbered
 from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, status, trial
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -48,7 +48,7 @@ class _Course:
     judgement: judgement.Judgement | None = None
     closed: str = ""  # the last answer of the current gate
     pods_due: float | None = None  # when the pods are to be read
-    gate_due: float | None = None  # when the current gate is to be asked again
+    gate_due: float | None = None  # when to ask the current gate again
     question: int | None = None  # the number of the last question to a gate; answers to others are late
     passed: bool = False  # hold and gates; the pods are read a last time
 
@@ -204,7 +204,7 @@ class Trials:
         cluster, clock = self._executor.cluster, self._executor.clock
         course.question, course.gate_due = next(self._numbers), None
         asked = (gate, cluster, clock.now(), clock.monotonic())
-        self._executor.do(("canary_gate", task.key), _numbered, course.question, *asked)
+        self._executor.do(("canary_gate", task.key), ask_numbered, course.question, *asked)
 
     def _told(self, task: Task, answer: Answer) -> None:
         """Handles the answer of a gate."""
@@ -233,8 +233,3 @@ class Trials:
 
 def _its(task: Task) -> Trial:
     return t.cast(Trial, task.step.trial)
-
-
-def _numbered(question: int, gate: Gate, *asked: t.Any) -> tuple[int, t.Any]:
-    """Runs in a worker: the answer of a gate, with the number of the question."""
-    return question, ask(gate, *asked)

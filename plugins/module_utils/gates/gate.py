@@ -33,3 +33,10 @@ def ask(gate: Gate, cluster: Reader, now: datetime.datetime, instant: float) -> 
         return gate.provider.ask(Asking(cluster, now, instant + ASK_SECONDS))
     except (GateError, ClusterError) as error:
         return Answer(False, f"it could not be asked: {error}")
+
+
+def ask_numbered(
+    question: int, gate: Gate, cluster: Reader, now: datetime.datetime, instant: float
+) -> tuple[int, Answer]:
+    """The number of the question, and what ask() answers."""
+    return question, ask(gate, cluster, now, instant)

@@ -37,7 +37,7 @@ class UndoWriter(JournalWriter):
         across_gates: bool = False,
     ) -> UndoWriter:
         """Writes that the undo has begun. `old` and `held` are the journal and its ConfigMaps (journal.read_run()). If not
-        the `whole` run is undone, its state stays what it was. `across_gates` is kept for whoever finishes the undo.
+        the `whole` run is undone, its state stays what it was. `across_gates` is kept for the call that finishes the undo.
 
         Nothing may be undone before this returns. Raises ClusterError or RolloutError if the journal cannot be written.
         """

@@ -132,7 +132,7 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     its = held.canary_in(run.keys[one.key], workload, run_id)
     patch = canary.release(workload, its, run_id) if its else None
     if its and patch and its.enforced is not None and status.judge(workload).state != status.DONE:
-        if run.undoing:  # whoever finishes the undo gives it back then
+        if run.undoing:  # the call that finishes the undo gives it back
             return {"changed": False}
         raise RolloutError(
             f"{kinds.label(workload)} is not rolled out yet, so its strategy is not given back, because that could stop more "

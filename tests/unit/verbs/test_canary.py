@@ -18,6 +18,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster import web
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.engine import trials
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
+from ansible_collections.restartx.core.plugins.module_utils.gates import gate as gates
 from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
 from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
@@ -790,7 +791,7 @@ def questions(monkeypatch):
         asked.append((round(instant), gate.provider.about()))
         return judgement.Answer("127.0.0.1:2" in gate.provider.about(), "told")
 
-    monkeypatch.setattr(trials, "ask", ask)
+    monkeypatch.setattr(gates, "ask", ask)
     return asked
 
 
