@@ -35,6 +35,7 @@ options:
         source. May be a template.
       - The files may be encrypted with Ansible Vault.
       - By default the files in E(KUBECONFIG), or C(~/.kube/config). As with kubectl, files named by E(KUBECONFIG) may be missing.
+        Each of them is a warning.
       - If two files have a context of the same name, the first one counts, as with kubectl.
     type: raw
   optional:
@@ -159,6 +160,9 @@ class InventoryModule(BaseInventoryPlugin):
             raise AnsibleParserError(
                 f"There is no kubeconfig: {' and '.join(files)} do not exist; set KUBECONFIG or the option kubeconfig."
             )
+        for file in files:
+            if file not in found:
+                self.display.warning(f"KUBECONFIG names {file}, which does not exist; its clusters are left out.")
         return found
 
     def _context_names(self, file: str) -> list[str]:

@@ -205,7 +205,7 @@ class Progress:
         board.hold_until = None if seconds is None else now + float(seconds)
         self._count(board, line)
         new = board.hold != before and board.hold_until is None
-        return board.held(now) if board.hold and new and board.waiting else None
+        return board.held(now) or None if board.hold and new else None
 
     def _wait(self, board: Board, line: t.Mapping, now: float) -> str | None:
         before, board.wait = board.wait, str(line["text"])

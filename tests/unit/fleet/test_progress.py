@@ -119,6 +119,14 @@ def test_the_expected_time_is_that_of_the_rate_so_far():
     assert board_of(progress).times(160) == "1m"  # a hold has an end of its own
 
 
+def test_a_gate_after_everything_is_done_is_told_at_once():
+    lines, progress = Lines(total=1), Progress()
+    progress.take(lines.begin(), 0)
+    progress.take(lines.start("web"), 0)
+    progress.take(lines.end("web"), 2)
+    assert progress.take(lines.hold("gate errors is closed"), 3) == "eu-west  held: gate errors is closed"
+
+
 def test_a_hold_says_why_until_it_is_over(lines):
     progress = Progress()
     progress.take(lines.begin(), 0)

@@ -108,7 +108,8 @@ def test_several_kubeconfigs_are_joined_and_the_first_context_of_a_name_counts(r
 def test_without_the_option_kubeconfig_it_reads_what_kubectl_reads(read, tmp_path):
     (tmp_path / ".kube").mkdir()
     files = {"one": ["a"], ".kube/config": ["home"]}
-    inventory, _printed = read("", files, {"KUBECONFIG": f"{tmp_path / 'missing'}:one"})
+    inventory, printed = read("", files, {"KUBECONFIG": f"{tmp_path / 'missing'}:one"})
+    assert f"KUBECONFIG names {tmp_path / 'missing'}, which does not exist" in " ".join(printed.split())
     assert inventory["clusters"]["hosts"] == ["a"]
     inventory, _printed = read("", files)
     assert inventory["clusters"]["hosts"] == ["home"]
