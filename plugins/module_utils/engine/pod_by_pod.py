@@ -155,8 +155,8 @@ class PodsOneByOne:
         else:
             course.unread_since = None
             course.zones |= seen.zones
-            order = (its.order, course.zones)
-            turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader, seen.undoes)
+            how = (its.order, course.zones, its.run, seen.leader, seen.undoes, its.most)
+            turn = pod_order.turn(task.object, seen.pods, seen.revision, *how)
             self._judge(task, course, its, turn, asked_at)
 
     def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:

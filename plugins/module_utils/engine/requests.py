@@ -170,7 +170,7 @@ def turnout(
         revision = kind.hash_of(newest.object) if newest else None
         undoes = pod_order.undone_by(workload, newest, held) if newest and undo else undoes
     known = dict(zones)
-    if order == pod_order.ZONE:
+    if order in pod_order.BY_ZONE:
         nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
         known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
     return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None, undoes)

@@ -239,7 +239,7 @@ class HoldStep(Step):
 
     def judge(self, workload: dict) -> Decision:
         if not hold.can_be_held(workload):
-            return End(Outcome.UNCHANGED, hold.NOT_HELD)
+            return End(Outcome.UNCHANGED, hold.STOPPED if self.left(workload) else hold.NOT_HELD)
         if marks.run_of(workload) != self.run_id:
             words = f"{kinds.label(workload)} does not carry run {self.run_id} but {marks.carried(workload)}"
             return End(Outcome.UNCHANGED, f"{words}, so it was not held for inspection")

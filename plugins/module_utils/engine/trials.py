@@ -141,9 +141,9 @@ class Trials:
             course.pods_due = self._timers.set(task, now + READ_AGAIN)
 
     def _begin_hold(self, task: Task, course: _Course, its: Trial, ready: dict[str, trial.Seen], now: float) -> None:
-        words = f"{its.words}: {canary.words(task.object)}"
-        if len(ready) < its.pods:
-            task.message = f"{words}, {len(ready)} of {its.pods} ready"
+        words, enough = f"{its.words}: {canary.words(task.object)}", min(its.pods, status.counts(task.object).wanted)
+        if len(ready) < enough:
+            task.message = f"{words}, {len(ready)} of {enough} ready"
             return
         course.pods = ready
         task.settled_at = course.pods_due = self._timers.set(task, now + its.hold)
