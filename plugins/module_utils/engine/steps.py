@@ -110,13 +110,13 @@ class StatusStep(Step):
         raise NotImplementedError("a status changes nothing")
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
-        seen = status.judge(workload, generation)
+        seen = canary.judge(workload, generation)
         return status.Progress(seen.state, seen.message)
 
     def judge(self, workload: dict) -> Decision:
         if not self.once:
             return Follow(Outcome.ROLLED_OUT)
-        seen = status.judge(workload)
+        seen = canary.judge(workload)
         if seen.state == status.DONE:
             return End(Outcome.ROLLED_OUT, seen.message)
         return Explain(Outcome.FAILED if seen.state == status.FAILED else Outcome.IN_PROGRESS, seen.message)

@@ -229,6 +229,19 @@ def arrived(workload: Object, canary: Canary, generation: int | None) -> status.
     return status.Verdict(status.DONE, f"{canary.words}: {words(workload)}")
 
 
+def judge(workload: Object, generation: int | None = None) -> status.Verdict:
+    """The status of a rollout as for kubectl, except for a DaemonSet that is OnDelete only for its canary, as the owner of the
+    type shows: its rollout is under way."""
+    kind = kinds.known(workload)
+    if kind and kind.on_each_node and kind.strategy_of(workload).get(TYPE) == ON_DELETE and marks.run_of(workload):
+        for entry in managers_of(workload):
+            of_run = marks.RUN in marks.template_annotations_owned(entry)
+            if of_run and owned_fields(entry, "spec", kind.strategy, TYPE) is not None:
+                told = f'{kind.label(workload)} is held by the canary of run "{marks.run_of(workload)}"'
+                return status.Verdict(status.WAITING, f"{told}: {words(workload)}")
+    return status.judge(workload, generation)
+
+
 def words(workload: Object) -> str:
     """How far the canary is: `1 of 3 pods new`."""
     seen = status.pods(workload)

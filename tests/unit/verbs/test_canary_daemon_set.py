@@ -99,6 +99,21 @@ def test_chosen_pods_are_evicted_zone_by_zone_and_held_and_the_controller_replac
     assert not [asked for asked in cluster.asked if asked[0] == "delete"]
 
 
+def test_the_zone_of_each_node_is_read_once_although_the_status_changes_meanwhile():
+    cluster = DaemonCluster(daemon_set())
+    executor, shown = Executor(cluster), []
+
+    def show(verb, path):
+        if "/nodes/" in path and not shown:
+            shown.append(path)
+            executor.later(0, lambda: cluster.show(cluster.objects[AGENT]))
+        return
+
+    cluster.fail, executor.late = show, 0.1
+    assert outcome(carry_out(cluster, plan())) == "restarted"
+    assert len([path for _verb, path in cluster.asked if "/nodes/" in path]) == 5
+
+
 def moments():
     """The moments after each event of a start that ends well."""
     cluster = DaemonCluster(daemon_set())
@@ -138,6 +153,28 @@ def test_no_further_pod_is_replaced_while_a_canary_holds_them():
     cluster.go_on(executor := Executor(cluster))
     assert executor.next(600) is None
     assert runs(cluster) == {**dict.fromkeys(runs(cluster)), "agent-2": "r1"} and not cluster.deleted
+
+
+def test_while_it_is_held_its_status_is_that_of_a_rollout_under_way():
+    cluster = DaemonCluster(daemon_set())
+    kill(cluster, plan(pods=1), 30)
+    cluster.go_on(Executor(cluster))
+    ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
+    result = calling.run("k8s_rollout_status", cluster, wait=False, **ask)
+    told = 'daemon set "agent" in namespace "shop" is held by the canary of run "r1": 1 of 5 pods new'
+    assert (outcome(result), message(result)) == ("in_progress", told)
+    own = DaemonCluster(daemon_set(strategy={"type": "OnDelete"}))
+    own.go_on(Executor(own))
+    assert outcome(calling.run("k8s_rollout_status", own, wait=False, **ask)) == "failed"  # as kubectl says
+
+
+def test_an_undo_of_the_run_needs_no_permission_to_evict():
+    cluster = DaemonCluster(daemon_set())
+    kill(cluster, plan(), 30)
+    cluster.denied |= {("create", "pods"), ("get", "nodes")}
+    evicted = [*cluster.evicted]
+    assert outcome(undo(cluster)) == "undone"
+    assert strategy_of(cluster) == ROLLING and cluster.evicted == evicted and set(runs(cluster).values()) == {None}
 
 
 def test_new_pods_that_are_there_anyway_belong_to_the_canary():
