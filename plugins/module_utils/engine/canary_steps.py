@@ -35,6 +35,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     canary_fit,
     enforce,
     hold,
+    kinds,
     marks,
     pod_order,
     restart,
@@ -103,8 +104,10 @@ class CanaryStep(Held, RestartStep):
         return status.Progress(there.state, there.message)
 
     def pod_by_pod(self, workload: dict) -> PodByPod | None:
-        evicts = self.its.evicts and canary.tightened(workload, self.its, self.stamp.run)
-        return PodByPod(pod_order.CANARY, most=self.its.pods) if evicts else None
+        if not (self.its.evicts and canary.tightened(workload, self.its, self.stamp.run)):
+            return None
+        spare = kinds.kind_of(workload).missing_at_once(self.released(workload)) - 1
+        return PodByPod(pod_order.CANARY, most=self.its.pods, spare=max(spare, 0))
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ class PodsOneByOne:
             self._unread(task, course, str(seen), now)
         else:
             course.unread_since = None
-            how = (its.order, course.zones, its.run, seen.leader, seen.undoes, its.most)
+            how = (its.order, course.zones, its.run, seen.leader, seen.undoes, its.most, its.spare)
             turn = pod_order.turn(task.object, seen.pods, seen.revision, *how)
             self._judge(task, course, its, turn, asked_at)
 

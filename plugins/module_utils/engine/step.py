@@ -74,7 +74,7 @@ class Trial:
 class PodByPod:
     """How the pods of a workload are replaced one by one: in which order, and before each of them the new ones must have been
     ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone. With `most`, only
-    so many are: a controller replaces the others later."""
+    so many are, and `spare` others need not be ready: a controller replaces the others later."""
 
     order: str
     settle: float = 0.0
@@ -82,6 +82,7 @@ class PodByPod:
     run: str | None = None
     leader: LeaderRule | None = None  # which pod goes last
     most: int | None = None
+    spare: int = 0
 
 
 class Step(t.Protocol):

@@ -118,6 +118,7 @@ def turn(
     leader: Leader | None = None,
     undoes: t.Collection[str] = (),
     most: int | None = None,
+    spare: int = 0,
 ) -> Turn:
     """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
     are those of the nodes. With a `run`, it is undone: only pods of that run are replaced, and of them only those of the
@@ -126,7 +127,8 @@ def turn(
     One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
     that is not ready is replaced before those that are, because that takes nothing away, and no ready one while any is
     not. The `leader` is the last one. If it is not known which pod that is, nothing is next, unless the run is undone.
-    Pods are replaced until all are new, or `most` of them are. New ones of others, such as of new nodes, count too.
+    Pods are replaced until all are new, or `most` of them are. New ones of others, such as of new nodes, count too. If no
+    more old pods than `spare` are not ready, they are left alone, because their nodes may be down.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
@@ -149,10 +151,11 @@ def turn(
         return Turn(done, seen, waits=waits, kept=kept)
     if leader and leader.name is None and run is None:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
-    leads = leader.name if leader else None
+    leads, well = leader.name if leader else None, [pod for pod in old if which_pods.ready(pod)]
+    old = well if len(old) - len(well) <= spare and well else old
     chosen = min(old, key=lambda pod: (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones)))
     down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
-    if down and which_pods.ready(chosen):
+    if len(down) > spare and which_pods.ready(chosen):
         return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
     return Turn(done, seen, chosen)
 

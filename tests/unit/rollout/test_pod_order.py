@@ -60,6 +60,20 @@ def test_no_more_pods_are_replaced_than_were_asked_for(states, most):
     assert step.done == f"{new + states.count('new unready')} of {enough} pods are new"
 
 
+@pytest.mark.parametrize("spare", [0, 1, 2, 3])
+@pytest.mark.parametrize("states", list(itertools.product(["old", "old unready"], repeat=3)), ids="-".join)
+def test_as_many_pods_as_may_be_missing_need_not_be_ready(states, spare):
+    pods = [pod(place, state) for place, state in enumerate(states)]
+    step, unready = turn(pods, most=1, spare=spare), states.count("old unready")
+    ready = [place for place, state in enumerate(states) if state == "old"]
+    if unready <= spare and ready:
+        assert step.pod["metadata"]["name"] == f"db-{max(ready)}"
+    else:
+        assert step.pod["metadata"]["name"] == f"db-{max(set(range(3)) - set(ready), default=2)}"
+    new = turn([*pods[:2], pod(2, "new unready")], most=2, spare=spare)
+    assert new.pod is None and new.waits == "pod db-2 is new and not ready"
+
+
 def test_the_pods_of_a_canary_are_those_of_one_zone_first_and_of_the_same_nodes_again():
     pods = [pod(place, created=f"2026-11-{20 - place}T10:00:00Z") for place in (0, 1, 2, 3, 10)]
     for one in pods:

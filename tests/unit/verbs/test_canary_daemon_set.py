@@ -189,6 +189,16 @@ def test_new_pods_that_are_there_anyway_belong_to_the_canary():
     assert cluster.evicted == FIRST[:1]
 
 
+@pytest.mark.parametrize("most, evicted", [(1, "agent-4"), (2, "agent-2")])
+def test_a_pod_on_a_node_that_is_down_keeps_the_canary_only_as_the_strategy_says(most, evicted):
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": most}}
+    cluster = DaemonCluster(daemon_set(strategy=own))
+    cluster.go_on(executor := Executor(cluster))
+    executor.later(0, lambda: cluster.set_ready(cluster.pods[4], "False"))
+    carry_out(cluster, plan(pods=1, budgets="report"), wait_timeout="30s")
+    assert cluster.evicted == [evicted]
+
+
 def test_a_pod_that_does_not_get_ready_is_a_failure_and_no_other_one_is_evicted():
     cluster = DaemonCluster(daemon_set())
     cluster.broken.add("agent-0")
