@@ -14,7 +14,7 @@ import copy
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -230,16 +230,13 @@ def arrived(workload: Object, canary: Canary, generation: int | None) -> status.
 
 
 def judge(workload: Object, generation: int | None = None) -> status.Verdict:
-    """The status of a rollout as for kubectl, except for a DaemonSet that is OnDelete only for its canary, as the owner of the
-    type shows: its rollout is under way."""
-    kind = kinds.known(workload)
-    if kind and kind.on_each_node and kind.strategy_of(workload).get(TYPE) == ON_DELETE and marks.run_of(workload):
-        for entry in managers_of(workload):
-            of_run = marks.RUN in marks.template_annotations_owned(entry)
-            if of_run and owned_fields(entry, "spec", kind.strategy, TYPE) is not None:
-                told = f'{kind.label(workload)} is held by the canary of run "{marks.run_of(workload)}"'
-                return status.Verdict(status.WAITING, f"{told}: {words(workload)}")
-    return status.judge(workload, generation)
+    """The status of a rollout as for kubectl, except for a DaemonSet that is OnDelete only for its canary: its rollout is under
+    way."""
+    run = canary_fit.held_by(workload)
+    if run is None:
+        return status.judge(workload, generation)
+    told = f'{kinds.label(workload)} is held by the canary of run "{run}": {words(workload)}'
+    return status.Verdict(status.WAITING, told)
 
 
 def words(workload: Object) -> str:

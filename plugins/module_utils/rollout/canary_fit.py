@@ -1,12 +1,17 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which strategies allow a canary."""
+"""Which strategies allow a canary, and whether a DaemonSet has its strategy from one."""
 
 from __future__ import annotations
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
-from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
-from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ON_DELETE, ROLLING
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    managers_of,
+    owned_fields,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ON_DELETE, ROLLING, TYPE
 
 
 def refusal(workload: Object) -> str | None:
@@ -30,3 +35,24 @@ def refusal(workload: Object) -> str | None:
             "of its own"
         )
     return None
+
+
+def held_by(workload: Object) -> str | None:
+    """The run that has set a DaemonSet to OnDelete for its canary, as the owners of the type and of the marks show; None if
+    none has."""
+    kind, run = kinds.known(workload), marks.run_of(workload) if kinds.known(workload) else None
+    if not (kind and run and kind.on_each_node and kind.strategy_of(workload).get(TYPE) == ON_DELETE):
+        return None
+    own = [one for one in managers_of(workload) if marks.RUN in marks.template_annotations_owned(one)]
+    return run if any(owned_fields(one, "spec", kind.strategy, TYPE) is not None for one in own) else None
+
+
+def refusal_while_held(workload: Object) -> str | None:
+    """Why a DaemonSet that the canary of a run holds is not restarted otherwise, with what to do; None if none holds it."""
+    run = held_by(workload)
+    if run is None:
+        return None
+    return (
+        f'{kinds.label(workload)} is held by the canary of run "{run}" (update strategy OnDelete); continue that run, undo it, or '
+        f"give the strategy back ({LEFTOVERS}), then start again"
+    )

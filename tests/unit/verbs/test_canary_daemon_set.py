@@ -398,6 +398,18 @@ def test_a_killed_run_is_shown_and_continued_and_another_run_is_refused():
     assert strategy_of(cluster) == ROLLING and cluster.evicted == FIRST
 
 
+@pytest.mark.parametrize("between", [None, {"order": "age"}])
+def test_a_restart_that_knows_nothing_of_the_canary_is_refused_and_names_the_run(between):
+    cluster = DaemonCluster(daemon_set())
+    kill(cluster, plan(), 30)
+    evicted = [*cluster.evicted]
+    cluster.go_on(Executor(cluster))
+    ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"], "run_id": "other"}
+    result = calling.run("k8s_rollout_restart", cluster, **ask, **({"between_pods": between} if between else {}))
+    assert outcome(result) == "refused" and cluster.evicted == evicted and len(cluster.patches) == 1
+    assert 'is held by the canary of run "r1" (update strategy OnDelete); continue that run' in message(result)
+
+
 def test_leftovers_give_back_the_strategy_of_what_somebody_else_has_restarted():
     cluster = DaemonCluster(daemon_set())
     kill(cluster, plan(), 30)
