@@ -9,6 +9,7 @@ import json
 
 import calling
 import pytest
+from budgets import budget
 from daemons import ROLLING, DaemonCluster, daemon_set
 from simulation import Executor, Killed, Noting
 
@@ -185,7 +186,7 @@ def test_new_pods_that_are_there_anyway_belong_to_the_canary():
         executor.later(0.05, lambda pod=gone: cluster._gone(cluster._owner(pod), pod))
     cluster.allow = lambda pod: "not yet" if executor.clock.passed < 10 else None
     result = carry_out(cluster, plan())
-    assert outcome(result) == "restarted", result
+    assert outcome(result) == "restarted", message(result)
     assert cluster.evicted == FIRST[:1]
 
 
@@ -245,6 +246,30 @@ def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer(
     cluster.allow = lambda pod: None
     assert outcome(start(cluster, plan())) == "restarted"
     assert cluster.evicted == FIRST and strategy_of(cluster) == ROLLING
+
+
+def budgeted(least):
+    cluster = DaemonCluster(daemon_set())
+    made = budget("agent", {"matchLabels": {"app": "agent"}}, 5, cluster.pods, minAvailable=least)
+    cluster.objects["/apis/policy/v1/namespaces/shop/poddisruptionbudgets/agent"] = made
+    cluster.go_on(Executor(cluster))
+    return cluster
+
+
+def test_a_budget_is_honoured_with_the_strategy_from_before():
+    cluster = budgeted(5)
+    result = carry_out(cluster, plan())
+    assert outcome(result) == "refused" and not cluster.patches
+    assert "may stop 1 of 5 pods at once, but PodDisruptionBudget shop/agent wants 5" in message(result)
+    cluster = budgeted(4)
+    assert outcome(carry_out(cluster, plan())) == "restarted"
+    assert cluster.evicted == FIRST and cluster.fewest["agent"] == 4
+
+
+def test_what_settles_after_the_canary_is_the_whole_daemon_set():
+    cluster = DaemonCluster(daemon_set())
+    assert outcome(start(cluster, plan(pods=1, settle="5m"))) == "restarted"
+    assert cluster.executor.clock.passed > 360
 
 
 def test_nothing_is_evicted_outside_the_window_and_what_is_held_goes_on():
