@@ -165,7 +165,8 @@ options:
         O(select), O(uses), O(service_account), O(image), O(only), O(exclude), O(window), O(timeout), O(grace), O(settle),
         O(max_parallel), O(stagger), O(failure_budget), O(on_failure), O(undo_scope), O(budgets) and O(between_pods) are refused together
         with it. Set them in the plan.
-      - A plan with C(canary) needs O(journal), which keeps the strategies from before, and O(wait=true).
+      - A plan with C(canary) needs O(journal), which keeps the strategies from before, and O(wait=true). Pods of a DaemonSet are
+        evicted for that, which needs C(rbac/between_pods.yml) and C(rbac/zones.yml) of the collection.
     type: dict
   gate_auth:
     description:

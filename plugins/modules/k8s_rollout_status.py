@@ -12,7 +12,8 @@ author: restartx contributors (@restartx)
 description:
   - Shows whether Deployments, StatefulSets and DaemonSets are rolled out, by the rules and in the words of C(kubectl rollout status).
     If a rollout is not done, it shows the cause, as far as pods and events reveal it.
-  - The verdict is that of C(kubectl). C(missing) adds what C(kubectl) does not check.
+  - The verdict is that of C(kubectl), except for a DaemonSet that a canary holds, which is in progress. C(missing) adds what
+    C(kubectl) does not check.
   - Looks once, or waits for all of them with one deadline.
 extends_documentation_fragment:
   - restartx.core.connection

@@ -25,11 +25,22 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Decision,
     End,
     Follow,
+    PodByPod,
     Step,
     Trial,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, enforce, hold, marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    canary,
+    canary_fit,
+    enforce,
+    hold,
+    kinds,
+    marks,
+    pod_order,
+    restart,
+    status,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -64,7 +75,8 @@ class Held(Step):
 
 @dataclass(frozen=True)
 class CanaryStep(Held, RestartStep):
-    """A restart whose rollout is held after the first pods. It is over when these pods are there."""
+    """A restart whose rollout is held after the first pods. It is over when these pods are there. Those of a DaemonSet are
+    evicted."""
 
     its: Canary = canary.NONE
     settles = False
@@ -75,7 +87,9 @@ class CanaryStep(Held, RestartStep):
         if restart.carries(workload, self.stamp):
             return Follow(Outcome.ALREADY_RESTARTED)
         run = self.stamp.run
-        refusal = restart.refusal(self.released(workload), allow_owned=self.allow_owned)
+        free = self.released(workload)
+        refusal = None if self.its.moves else canary_fit.refusal(free)
+        refusal = refusal or restart.refusal(free, allow_owned=self.allow_owned)
         refusal = refusal or canary.refusal(workload, self.its, run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
 
@@ -83,11 +97,17 @@ class CanaryStep(Held, RestartStep):
         return canary.with_canary(super().request(workload, stamp), workload, self.its)
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
-        seen = super().progress(workload, generation, found)
+        seen = super().progress(self.released(workload), generation, found)
         if seen.state == status.FAILED or not canary.present(workload, self.its, self.stamp.run):
             return seen
         there = canary.arrived(workload, self.its, generation)
         return status.Progress(there.state, there.message)
+
+    def pod_by_pod(self, workload: dict) -> PodByPod | None:
+        if not (self.its.evicts and canary.tightened(workload, self.its, self.stamp.run)):
+            return None
+        spare = kinds.kind_of(workload).missing_at_once(self.released(workload)) - 1
+        return PodByPod(pod_order.CANARY, most=self.its.pods, spare=max(spare, 0))
 
 
 @dataclass(frozen=True)

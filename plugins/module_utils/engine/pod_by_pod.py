@@ -132,7 +132,8 @@ class PodsOneByOne:
     def _ask_pods(self, task: Task, course: _Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
         course.question = next(self._numbers)
-        asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
+        until = course.asked_at + REQUEST_SECONDS + requests.zone_seconds(task.object, its.order, course.zones)
+        asking = Asking(self._executor.cluster, self._executor.clock.now(), until)
         asked = (asking, task.object, its.order, its.leader, course.zones, its.run is not None)
         self._executor.do(("pods_of_turn", task.key), requests.numbered_turnout, course.question, *asked)
 
@@ -148,15 +149,15 @@ class PodsOneByOne:
         if question != course.question:
             return
         asked_at, course.asked_at = course.asked_at, None
+        course.zones |= {} if isinstance(seen, ClusterError) else seen.zones  # kept, because reading them may take long
         if course.again:  # what was read may be older than the workload
             self._ask_pods(task, course, its)
         elif isinstance(seen, ClusterError):
             self._unread(task, course, str(seen), now)
         else:
             course.unread_since = None
-            course.zones |= seen.zones
-            order = (its.order, course.zones)
-            turn = pod_order.turn(task.object, seen.pods, seen.revision, *order, its.run, seen.leader, seen.undoes)
+            how = (its.order, course.zones, its.run, seen.leader, seen.undoes, its.most, its.spare)
+            turn = pod_order.turn(task.object, seen.pods, seen.revision, *how)
             self._judge(task, course, its, turn, asked_at)
 
     def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:
@@ -277,9 +278,8 @@ class PodsOneByOne:
         if task.timeout is None or now - course.failing_since < task.timeout:
             self._not_yet(task, course, error)
             return
-        told = (
-            f"{course.done}; pod {course.evicted_name} could not be evicted for {duration.text(task.timeout)}: {error}"
-        )
+        span = duration.text(task.timeout)
+        told = f"{course.done}; pod {course.evicted_name} could not be evicted for {span}: {error}"
         self._failed(task, Outcome.UNFINISHED, told)
 
     def _closed(self, task: Task, told: str) -> None:

@@ -32,6 +32,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader i
 
 MAX_CONFLICTS = 10  # if a workload changes this often between read and patch, another controller keeps changing it
 MAX_TRIES = 60  # the limit if only the status changes, faster than a patch can be sent: about five minutes
+NODE_SECONDS = 0.2  # how long it may take to read the zone of one node, among many
 READ_SECONDS = 10.0  # seconds after the deadline of a change for a read that shows whether it was carried out
 
 
@@ -170,10 +171,16 @@ def turnout(
         revision = kind.hash_of(newest.object) if newest else None
         undoes = pod_order.undone_by(workload, newest, held) if newest and undo else undoes
     known = dict(zones)
-    if order == pod_order.ZONE:
+    if order in pod_order.BY_ZONE:
         nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
         known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
     return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None, undoes)
+
+
+def zone_seconds(workload: dict, order: str, known: t.Mapping[str, str]) -> float:
+    """How much longer turnout() may take because of zones that are not known yet."""
+    unknown = kinds.kind_of(workload).wanted(workload) - len(known) if order in pod_order.BY_ZONE else 0
+    return NODE_SECONDS * max(0, unknown)
 
 
 def numbered_turnout(question: int, *asked: t.Any) -> tuple[int, Turnout | ClusterError]:

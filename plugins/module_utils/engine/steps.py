@@ -110,13 +110,13 @@ class StatusStep(Step):
         raise NotImplementedError("a status changes nothing")
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
-        seen = status.judge(workload, generation)
+        seen = canary.judge(workload, generation)
         return status.Progress(seen.state, seen.message)
 
     def judge(self, workload: dict) -> Decision:
         if not self.once:
             return Follow(Outcome.ROLLED_OUT)
-        seen = status.judge(workload)
+        seen = canary.judge(workload)
         if seen.state == status.DONE:
             return End(Outcome.ROLLED_OUT, seen.message)
         return Explain(Outcome.FAILED if seen.state == status.FAILED else Outcome.IN_PROGRESS, seen.message)
@@ -239,7 +239,7 @@ class HoldStep(Step):
 
     def judge(self, workload: dict) -> Decision:
         if not hold.can_be_held(workload):
-            return End(Outcome.UNCHANGED, hold.NOT_HELD)
+            return End(Outcome.UNCHANGED, hold.STOPPED if self.left(workload) else hold.NOT_HELD)
         if marks.run_of(workload) != self.run_id:
             words = f"{kinds.label(workload)} does not carry run {self.run_id} but {marks.carried(workload)}"
             return End(Outcome.UNCHANGED, f"{words}, so it was not held for inspection")

@@ -8,19 +8,19 @@ happened in between.
 
 from __future__ import annotations
 
-import itertools
 import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
+from ansible_collections.restartx.core.plugins.module_utils.engine.gate_series import COMPARISON, GateSeries, Series
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
-from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
-from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate, ask_numbered
+from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
+from ansible_collections.restartx.core.plugins.module_utils.gates.judgement import State as GateState
 from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, status, trial
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -28,7 +28,6 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 from ansible_collections.restartx.core.plugins.module_utils.schedule.canary import CANARY, STABLE
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
-COMPARISON = "comparison with the other pods"  # no name of a gate
 READ_SECONDS = 30.0  # how long one answer about the pods may take
 READ_AGAIN = 5.0  # seconds until the pods are read again after an error
 UNREAD_SECONDS = 120.0  # seconds without an answer after which the canary has failed
@@ -44,12 +43,8 @@ class _Course:
     pods: dict[str, trial.Seen] | None = None  # from the begin of the hold
     unread_since: float | None = None
     others: list[str] = field(default_factory=list)  # names of the other pods of the workload
-    gates: list[tuple[str, Gate]] = field(default_factory=list)  # that are still to be asked, the current one first
-    judgement: judgement.Judgement | None = None
-    closed: str = ""  # the last answer of the current gate
+    gates: Series | None = None  # while they are asked
     pods_due: float | None = None  # when the pods are to be read
-    gate_due: float | None = None  # when to ask the current gate again
-    question: int | None = None  # the number of the last question to a gate; answers to others are late
     passed: bool = False  # hold and gates; the pods are read a last time
 
 
@@ -65,7 +60,8 @@ class Trials:
         failed: t.Callable[[Task, Outcome, str], None],
         moves: t.Callable[[Task], None],
     ):
-        self.warnings: list[str] = []
+        self._gates = GateSeries(executor, timers, "canary_gate")
+        self._warnings: list[str] = []
         self.answers: dict[str, t.Callable[[Task, Answer], None]] = {"canary": self._read, "canary_gate": self._told}
         self._executor = executor
         self._timers = timers
@@ -73,7 +69,11 @@ class Trials:
         self._failed = failed
         self._moves = moves
         self._courses: dict[Key, _Course] = {}
-        self._numbers = itertools.count()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know besides the outcomes."""
+        return [*self._warnings, *self._gates.warnings]
 
     def begin(self, task: Task) -> None:
         """A rollout of the task begins; what was known of an earlier canary no longer counts."""
@@ -89,9 +89,7 @@ class Trials:
     def ring(self, task: Task, now: float) -> None:
         """Handles an instant of the task that has been reached."""
         course = self._course(task)
-        if course.gate_due is not None and now >= course.gate_due:
-            course.gate_due = None
-            self._ask_gate(task, course)
+        self._gates.ring(task, course.gates, now)
         if course.pods_due is not None and now >= course.pods_due:
             course.pods_due = None
             self.look(task)
@@ -141,9 +139,9 @@ class Trials:
             course.pods_due = self._timers.set(task, now + READ_AGAIN)
 
     def _begin_hold(self, task: Task, course: _Course, its: Trial, ready: dict[str, trial.Seen], now: float) -> None:
-        words = f"{its.words}: {canary.words(task.object)}"
-        if len(ready) < its.pods:
-            task.message = f"{words}, {len(ready)} of {its.pods} ready"
+        words, enough = f"{its.words}: {canary.words(task.object)}", min(its.pods, status.counts(task.object).wanted)
+        if len(ready) < enough:
+            task.message = f"{words}, {len(ready)} of {enough} ready"
             return
         course.pods = ready
         task.settled_at = course.pods_due = self._timers.set(task, now + its.hold)
@@ -151,7 +149,7 @@ class Trials:
 
     def _go_on(self, task: Task, course: _Course, its: Trial, asked_at: float) -> None:
         """The pods were well at the instant at which they were asked for."""
-        if task.settled_at is None or course.judgement is not None:
+        if task.settled_at is None or course.gates is not None:
             return
         if asked_at < task.settled_at:
             if course.pods_due != task.settled_at:  # an error has set another instant
@@ -164,8 +162,12 @@ class Trials:
         if course.passed or not (its.gates or its.compare):
             self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
             return
-        course.gates = [*its.gates, *self._comparison(task, course, its)]
-        self._next_gate(task, course)
+        gates = [*its.gates, *self._comparison(task, course, its)]
+        if gates:
+            course.gates = self._gates.begin(task, gates)
+        else:
+            course.passed = True
+            self._ask_pods(task, course)
 
     def _await_others(self, task: Task, course: _Course, its: Trial, counts: status.Counts) -> None:
         """Another pod is not ready, so none may be replaced now. The gates are asked once all are."""
@@ -181,7 +183,7 @@ class Trials:
         if its.compare is None or not isinstance(its.compare.provider, PrometheusGate):
             return []
         if not course.others:
-            self.warnings.append(f"{task.title} has no other pods to compare its canary with, so it was not compared")
+            self._warnings.append(f"{task.title} has no other pods to compare its canary with, so it was not compared")
             return []
         names = [seen.name for seen in (course.pods or {}).values()]
         patterns = {CANARY: trial.pattern(names), STABLE: trial.pattern(course.others)}
@@ -190,45 +192,19 @@ class Trials:
             expression = expression.replace(name, pattern)
         return [(COMPARISON, replace(its.compare, provider=replace(its.compare.provider, expression=expression)))]
 
-    def _next_gate(self, task: Task, course: _Course) -> None:
-        if not course.gates:
-            course.judgement, course.passed = None, True
-            self._ask_pods(task, course)
-            return
-        _name, gate = course.gates[0]
-        course.judgement = judgement.Judgement(gate.limits, self._executor.clock.monotonic())
-        self._ask_gate(task, course)
-
-    def _ask_gate(self, task: Task, course: _Course) -> None:
-        _name, gate = course.gates[0]
-        cluster, clock = self._executor.cluster, self._executor.clock
-        course.question, course.gate_due = next(self._numbers), None
-        asked = (gate, cluster, clock.now(), clock.monotonic())
-        self._executor.do(("canary_gate", task.key), ask_numbered, course.question, *asked)
-
     def _told(self, task: Task, answer: Answer) -> None:
         """Handles the answer of a gate."""
-        if answer.error is not None:
-            raise answer.error  # a bug: a gate that cannot be asked is an answer too
-        course, (question, told_by_gate) = self._courses.get(task.key), answer.value
-        if course is None or task.state not in FOLLOWED or course.judgement is None or question != course.question:
+        course = self._courses.get(task.key)
+        told = self._gates.take(task, course.gates if course else None, answer)
+        if course is None or told is None:
             return
-        name, gate = course.gates[0]
-        verdict = course.judgement.take(told_by_gate, self._executor.clock.monotonic())
-        which = name if name == COMPARISON else f'gate "{name}"'
-        told = f"the {which} ({gate.provider.about()}) is closed: {verdict.said}"
-        if verdict.state is judgement.State.CLOSED:
-            task.message = f"{_its(task).words}: {canary.words(task.object)}; {told}"
-            if verdict.again is not None:
-                course.gate_due = self._timers.set(task, verdict.again)
-        elif verdict.state is judgement.State.FAILED:
-            self._failed(task, _its(task).unopened, f"the {_its(task).words} failed: {told}")
+        if told.state is GateState.CLOSED:
+            task.message = f"{_its(task).words}: {canary.words(task.object)}; {told.words}"
+        elif told.state is GateState.FAILED:
+            self._failed(task, _its(task).unopened, f"the {_its(task).words} failed: {told.words}")
         else:
-            if verdict.state is judgement.State.PASSED:
-                passed = f"the {which} counts as open for {task.title}, because on_timeout is continue"
-                self.warnings.append(f"{passed}: {verdict.said}")
-            del course.gates[0]
-            self._next_gate(task, course)
+            course.gates, course.passed = None, True
+            self._ask_pods(task, course)
 
 
 def _its(task: Task) -> Trial:

@@ -3,8 +3,9 @@
 """The canary of a restart: what keeps the rollout from going on after the first pods, and what gives back the strategy.
 
 A Deployment gets a surge of the canary's pods and no unavailable pod, and is paused once those pods are there. A
-StatefulSet gets a partition. Only these fields change, and they are given back only while they still are what was set,
-and still belong to the manager that has set them: the same values may be somebody's own.
+StatefulSet gets a partition. A DaemonSet gets the type OnDelete, and the pods of the canary are evicted. Only these fields
+change, and they are given back only while they still are what was set, and still belong to the manager that has set them:
+the same values may be somebody's own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import copy
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -26,7 +27,9 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind i
 from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import (
     MANAGER,
     NONE,
+    ON_DELETE,
     ROLLING,
+    TYPE,
     Canary,
 )
 
@@ -34,7 +37,6 @@ __all__ = ["NONE", "Canary"]
 
 DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 EACH = "each"  # instead of a number: one pod after another
-NO_DAEMON_SETS = "a DaemonSet has no canary"
 
 
 def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canary:
@@ -45,6 +47,8 @@ def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canar
     wanted, before = kind.wanted(workload), copy.deepcopy(field(workload, f"spec.{kind.strategy}"))
     if kind.pausable:
         return Canary(_number(pods, wanted), before, managers=(field_manager,))
+    if kind.on_each_node:
+        return Canary(_number(pods, wanted), before, managers=(field_manager,), evicts=True)
     floor: int = field(before, f"{ROLLING}.partition", 0)
     number = _number(pods, max(wanted - floor, 0))
     return Canary(number, before, max(wanted - number, floor), (field_manager,))
@@ -54,7 +58,7 @@ def planned(workload: Object, pods: int | str | None, field_manager: str = MANAG
     """The canary of a workload whose plan says so of `pods`; None if it has none. Only the partition of a StatefulSet can go
     down pod by pod."""
     kind = kinds.kind_of(workload)
-    whole = kind.pausable or kind.on_each_node or kind.strategy_of(workload).get("type") == "OnDelete"
+    whole = kind.pausable or kind.on_each_node or kind.strategy_of(workload).get("type") == ON_DELETE
     return None if pods is None or (pods == EACH and whole) else of(workload, pods, field_manager)
 
 
@@ -66,29 +70,24 @@ def _number(pods: int | str, wanted: int) -> int:
 def whole(workload: Object, canary: Canary) -> bool:
     """Whether the canary is all that is restarted."""
     wanted = kinds.kind_of(workload).wanted(workload)
-    floor = (canary.rolling or {}).get("partition") or 0
-    return canary.pods >= wanted - floor
+    return canary.pods >= wanted - canary.floor
 
 
 def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> str | None:
-    """Why a workload cannot have this canary, as one sentence with what to do; None if it can."""
+    """Why a workload cannot have this canary now, as one sentence with what to do; None if it can. See also canary_fit.py."""
     kind = kinds.kind_of(workload)
-    if kind.on_each_node:
-        return f"{kind.label(workload)}: {NO_DAEMON_SETS}; leave canary out for it, in an entry of its own"
-    if kind.strategy_of(workload).get("type") == "Recreate":
-        return (
-            f"{kind.label(workload)} has the strategy Recreate, so all its pods stop before a canary could start; "
-            "set it to RollingUpdate, or leave canary out for it"
-        )
     option = "between_pods" if canary.moves else "canary"
-    owner = owner_of_strategy(workload, field_manager)
+    part = TYPE if canary.evicts else ROLLING
+    owner = owner_of_strategy(workload, field_manager, part)
     if owner:
         return (
             f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
-            f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave {option} out for it"
+            f"take spec.{kind.strategy}.{part} out of what it applies, or leave {option} out for it"
         )
     if not (tightened(workload, canary, run) or given_back(workload, canary)):
         return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
+    if canary.evicts:
+        return None  # nodes come and go
     fresh = of(released(workload, canary, run), EACH if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
@@ -101,8 +100,8 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
     )
 
 
-def owner_of_strategy(workload: Object, field_manager: str) -> str | None:
-    """Another manager that owns by apply what is changed for a while."""
+def owner_of_strategy(workload: Object, field_manager: str, part: str = ROLLING) -> str | None:
+    """Another manager that owns by apply what is changed for a while: this part of the strategy, or the pause."""
     strategy = _strategy(workload)
     for entry in managers_of(workload):
         manager: str = entry.get("manager", "unknown")
@@ -110,7 +109,7 @@ def owner_of_strategy(workload: Object, field_manager: str) -> str | None:
             continue
         if owned_fields(entry, "spec", "paused") is not None:
             return manager
-        if owned_fields(entry, "spec", strategy, ROLLING) is not None:
+        if owned_fields(entry, "spec", strategy, part) is not None:
             return manager
     return None
 
@@ -120,7 +119,8 @@ def with_canary(restart: Patch, workload: Object, canary: Canary) -> Patch:
     kind = kinds.kind_of(workload)
     if not canary.tight:
         return restart
-    spec: Object = {**restart.body["spec"], kind.strategy: {ROLLING: canary.tight}}
+    tight = canary.tight if canary.evicts else {ROLLING: canary.tight}
+    spec: Object = {**restart.body["spec"], kind.strategy: tight}
     if canary.pods and kind.pausable and field(workload, "spec.paused"):
         spec["paused"] = None
     return Patch(restart.content, {**restart.body, "spec": spec})
@@ -133,11 +133,11 @@ def pauses(workload: Object) -> bool:
 
 def tightened(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the strategy of a workload is what the canary of this run has set, and was not so before."""
-    now = _rolling(workload) or {}
+    where = (_strategy(workload), *canary.path)
     return (
         bool(canary.differences)
-        and canary.holds(now)
-        and _set_by(workload, canary, run, [(_strategy(workload), ROLLING, name) for name in canary.differences])
+        and canary.holds(_part(workload, canary))
+        and _set_by(workload, canary, run, [(*where, name) for name in canary.differences])
     )
 
 
@@ -170,11 +170,13 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
     if _paused_by_run(workload, canary, run):
         spec.pop("paused", None)
     if tightened(workload, canary, run):
+        part = {name: value for name, value in _part(workload, canary).items() if name not in canary.tight}
+        part |= {name: value for name, value in (canary.rolling or {}).items() if name in canary.tight}
         strategy = {name: value for name, value in kind.strategy_of(workload).items() if name != ROLLING}
-        rolling = {name: value for name, value in _rolling(workload).items() if name not in canary.tight}
-        rolling |= {name: value for name, value in (canary.rolling or {}).items() if name in canary.tight}
-        if canary.rolling is not None or rolling not in DEFAULTED:
-            strategy[ROLLING] = rolling
+        if canary.evicts:
+            strategy = part
+        elif canary.rolling is not None or part not in DEFAULTED:
+            strategy[ROLLING] = part
         if strategy or canary.before is not None:
             spec[kind.strategy] = strategy
         else:
@@ -185,7 +187,8 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
 def one_at_a_time(workload: Object) -> Object:
     """The StatefulSet with the strategy that a partition which goes down pod by pod comes to."""
     kind = kinds.kind_of(workload)
-    strategy = {**kind.strategy_of(workload), ROLLING: {**(_rolling(workload) or {}), "maxUnavailable": 1}}
+    strategy = kind.strategy_of(workload)
+    strategy = {**strategy, ROLLING: {**(strategy.get(ROLLING) or {}), "maxUnavailable": 1}}
     return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
 
 
@@ -226,6 +229,16 @@ def arrived(workload: Object, canary: Canary, generation: int | None) -> status.
     return status.Verdict(status.DONE, f"{canary.words}: {words(workload)}")
 
 
+def judge(workload: Object, generation: int | None = None) -> status.Verdict:
+    """The status of a rollout as for kubectl, except for a DaemonSet that is OnDelete only for its canary: its rollout is under
+    way."""
+    run = canary_fit.held_by(workload)
+    if run is None:
+        return status.judge(workload, generation)
+    told = f'{kinds.label(workload)} is held by the canary of run "{run}": {words(workload)}'
+    return status.Verdict(status.WAITING, told)
+
+
 def words(workload: Object) -> str:
     """How far the canary is: `1 of 3 pods new`."""
     seen = status.pods(workload)
@@ -236,7 +249,8 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
     """What still holds a workload, for messages; empty if nothing does."""
     parts = ["paused"] if _paused_by_run(workload, canary, run) else []
     if tightened(workload, canary, run):
-        parts += [f"{name} {_rolling(workload)[name]}" for name in canary.differences]
+        now = _part(workload, canary)
+        parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in canary.differences]
     return " and ".join(parts)
 
 
@@ -257,13 +271,13 @@ def _strategy(workload: Object) -> str:
     return kinds.kind_of(workload).strategy
 
 
-def _rolling(workload: Object) -> t.Any:
-    return kinds.kind_of(workload).strategy_of(workload).get(ROLLING)
+def _part(workload: Object, canary: Canary) -> Object:
+    return canary.part(kinds.kind_of(workload).strategy_of(workload)) or {}
 
 
 def given_back(workload: Object, canary: Canary) -> bool:
     """Whether the strategy is what it was before, in all that the canary sets."""
-    before, now = canary.rolling or {}, _rolling(workload) or {}
+    before, now = canary.rolling or {}, _part(workload, canary)
     return all(now.get(name) == before.get(name) for name in canary.tight)
 
 

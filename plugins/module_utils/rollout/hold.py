@@ -18,6 +18,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind i
 NOT_HELD = (
     "a DaemonSet cannot be held for inspection: its rollout stops by itself while maxUnavailable pods are unavailable"
 )
+STOPPED = "no further pod is replaced"
 LEFTOVERS = "ansible-playbook restartx.core.leftovers -e repair=true"
 
 

@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which pod of a workload with the update strategy OnDelete is replaced next, and whether all are."""
+"""Which pod of a workload with the update strategy OnDelete is replaced next, and whether all are, or enough of them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.words import
 
 ORDINAL, AGE, ZONE = "ordinal", "age", "zone"
 ORDERS = (ORDINAL, AGE, ZONE)
+CANARY = "canary"  # by zone, and within it by the name of the node, so that a second attempt takes the same nodes
+BY_ZONE = (ZONE, CANARY)
 ZONE_LABEL = "topology.kubernetes.io/zone"
 MOST = 5  # names in a message
 
@@ -115,6 +117,8 @@ def turn(
     run: str | None = None,
     leader: Leader | None = None,
     undoes: t.Collection[str] = (),
+    most: int | None = None,
+    spare: int = 0,
 ) -> Turn:
     """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
     are those of the nodes. With a `run`, it is undone: only pods of that run are replaced, and of them only those of the
@@ -123,6 +127,8 @@ def turn(
     One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
     that is not ready is replaced before those that are, because that takes nothing away, and no ready one while any is
     not. The `leader` is the last one. If it is not known which pod that is, nothing is next, unless the run is undone.
+    Pods are replaced until all are new, or `most` of them are. New ones of others, such as of new nodes, count too. If no
+    more old pods than `spare` are not ready, they are left alone, because their nodes may be down.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
@@ -135,21 +141,21 @@ def turn(
         old = [pod for pod in of_run if kind.revision_of(pod) in undoes]
         kept = _kept(workload, run, [pod for pod in of_run if pod not in old])
     wanted = kind.wanted(workload)
-    done = f"{len(new)} of {wanted} pods are new" if run is None else f"{len(old)} pods of the run are left"
+    enough = wanted if most is None else min(most, wanted)
+    done = f"{len(new)} of {enough} pods are new" if run is None else f"{len(old)} pods of the run are left"
     seen = tuple(Ready(pod["metadata"]["uid"], condition(pod, "Ready").get("lastTransitionTime")) for pod in ready)
+    if most is not None and len(ready) >= enough:
+        return Turn(done, seen)
     waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
     if waits or not old:
         return Turn(done, seen, waits=waits, kept=kept)
     if leader and leader.name is None and run is None:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
-    leads = leader.name if leader else None
-
-    def place(pod: Object) -> tuple[t.Any, ...]:
-        return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
-
-    chosen = min(old, key=place)
+    leads, well = leader.name if leader else None, [pod for pod in old if which_pods.ready(pod)]
+    old = well if len(old) - len(well) <= spare and well else old
+    chosen = min(old, key=lambda pod: (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones)))
     down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
-    if down and which_pods.ready(chosen):
+    if len(down) > spare and which_pods.ready(chosen):
         return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
     return Turn(done, seen, chosen)
 
@@ -202,7 +208,10 @@ def _waits(mine: t.Sequence[Object], present: t.Sequence[Object], new: t.Sequenc
 
 def _place(kind: kinds.Kind, pod: Object, order: str, zones: t.Mapping[str, str]) -> tuple[t.Any, ...]:
     """Sorts the pods in the order in which they are replaced. What is not known of a pod puts it behind the others."""
-    zone = zones.get(field(pod, "spec.nodeName", ""), "") if order == ZONE else ""
+    node: str = field(pod, "spec.nodeName", "")
+    zone = zones.get(node, "") if order in BY_ZONE else ""
+    if order == CANARY:
+        return (not zone, zone, node, _name(pod))
     age = () if order != AGE and not kind.on_each_node else (which_pods.created(pod),)
     return (order == ZONE and not zone, zone, *age, -ordinal(pod), _name(pod))
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, owner
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, owner
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, parse_time
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import CHANGE_CAUSE, Patch
@@ -114,7 +114,8 @@ def refusal(workload: Object, allow_owned: bool = False, by_pods: bool = False) 
     kind = kinds.kind_of(workload)
     if kinds.field(workload, "metadata.deletionTimestamp"):
         return f"{kind.label(workload)} is being deleted; wait until it is gone, or leave it out"
-    return (None if by_pods else kind.restart_refusal(workload)) or owner.refusal(workload, allow_owned)
+    refused = canary_fit.refusal_while_held(workload) or (None if by_pods else kind.restart_refusal(workload))
+    return refused or owner.refusal(workload, allow_owned)
 
 
 def carries(workload: Object, stamp: Stamp) -> bool:

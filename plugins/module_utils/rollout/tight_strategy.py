@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
 
 ROLLING = "rollingUpdate"
+TYPE, ON_DELETE = "type", "OnDelete"
 MANAGER = "restartx"
 
 
@@ -21,7 +22,8 @@ class Canary:
 
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
     `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for. If it
-    `moves`, the partition goes down pod by pod, to the one from before.
+    `moves`, the partition goes down pod by pod, to the one from before. If it `evicts`, the pods of a DaemonSet are evicted, and
+    its type OnDelete keeps the others.
     """
 
     pods: int
@@ -30,6 +32,7 @@ class Canary:
     managers: tuple[str, ...] = (MANAGER,)
     enforced: Object | None = None
     moves: bool = False
+    evicts: bool = False
 
     @classmethod
     def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
@@ -39,8 +42,9 @@ class Canary:
             if not isinstance(part, (dict, type(None))):
                 raise TypeError(f"{part!r} is not a strategy")
         managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
-        number, moves = None if partition is None else int(partition), bool(found.get("moves", False))
-        return cls(int(found["pods"]), before, number, managers, enforced, moves)
+        number = None if partition is None else int(partition)
+        moves, evicts = (bool(found.get(name, False)) for name in ("moves", "evicts"))
+        return cls(int(found["pods"]), before, number, managers, enforced, moves, evicts)
 
     @property
     def record(self) -> Object:
@@ -48,13 +52,22 @@ class Canary:
         partition = {} if self.partition is None else {"partition": self.partition}
         managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
         enforced = {} if self.enforced is None else {"enforced": self.enforced}
-        moves = {"moves": True} if self.moves else {}
-        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **moves}
+        how = {name: True for name in ("moves", "evicts") if getattr(self, name)}
+        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **how}
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Where in the strategy it changes something."""
+        return () if self.evicts else (ROLLING,)
+
+    def part(self, strategy: Object | None) -> Object | None:
+        """The part of a strategy in which it changes something."""
+        return strategy if self.evicts else (strategy or {}).get(ROLLING)
 
     @property
     def rolling(self) -> Object | None:
-        """The part of the strategy from before that is changed."""
-        return (self.before or {}).get(ROLLING)
+        """This part of the strategy from before."""
+        return self.part(self.before)
 
     @property
     def tight(self) -> Object:
@@ -63,6 +76,8 @@ class Canary:
             return self.enforced
         if not self.pods or (self.moves and (self.partition or 0) <= self.floor):
             return {}
+        if self.evicts:
+            return {TYPE: ON_DELETE}
         return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
 
     @property

@@ -120,7 +120,7 @@ def canary_gates(entries: Sequence[WithCanary], defaults: Mapping[str, Any]) -> 
 
 
 def canary_errors(entries: Sequence[WithCanary], root: str) -> list[str]:
-    """Entries with a canary that one of their kinds cannot have, that compares nothing, or that budgets do not go with."""
+    """Entries with a canary that compares nothing, or that budgets do not go with."""
     nothing = [
         f"{root}[{index}].canary.compare.prometheus: has no {name}; write it where the pattern of these pods belongs"
         for index, entry in enumerate(entries)
@@ -133,9 +133,4 @@ def canary_errors(entries: Sequence[WithCanary], root: str) -> list[str]:
         for index, entry in enumerate(entries)
         if entry.canary and entry.budgets == ENFORCE
     ]
-    return [*nothing, *both] + [
-        f"{root}[{index}].canary: a DaemonSet has no canary; set canary in the entries of Deployments and StatefulSets, "
-        "and not in the defaults"
-        for index, entry in enumerate(entries)
-        if entry.canary and "DaemonSet" in entry.kinds
-    ]
+    return [*nothing, *both]

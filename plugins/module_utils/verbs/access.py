@@ -9,7 +9,7 @@ import itertools
 import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Forbidden, NotFound
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ASKING, REPORT
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration, values
 from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
@@ -37,8 +37,10 @@ def access(call: Call) -> dict:
         missing += _identity(call, grants)
         needed = permissions.of_workloads(where, everywhere)
         of_budgets = permissions.of_budgets(honoured)
+        of_evictions = permissions.of_evictions(_evicting(call))
         missing += [*_permissions(call, grants, needed), *_budgets(call, grants, of_budgets)]
-        report["permissions"] = len(needed) + len(of_budgets)
+        missing += _evictions(call, grants, of_evictions)
+        report["permissions"] = len(needed) + len(of_budgets) + len(of_evictions)
         missing += _records(call, grants)
     except ClusterError as error:
         missing.append(Missing(str(error)))
@@ -64,6 +66,20 @@ def _meant(call: Call) -> tuple[list[tuple[str, str]], list[str], list[str | Non
     wanted = call.listed("kind", lambda kind: kinds.kind_named(str(kind)).name)
     namespaces = call.listed("namespace", values.namespace)
     return list(itertools.product(wanted, namespaces)), [], list(namespaces)
+
+
+def _evicting(call: Call) -> list[tuple[str, str]]:
+    """The namespaces in which a plan needs evictions whatever the strategies are, each with the order of the pods."""
+    if call.params["plan"] is None:
+        return []
+    found = []
+    for entry in call.checked_plan().entries:
+        of_daemon_sets, between = "DaemonSet" in entry.kinds, entry.between_pods
+        if entry.canary and of_daemon_sets:
+            found += [(namespace, pod_order.CANARY) for namespace in entry.namespaces]
+        elif between and (of_daemon_sets or between.leader or between.order != pod_order.ORDINAL):
+            found += [(namespace, between.order) for namespace in entry.namespaces]
+    return found
 
 
 def _connection(call: Call) -> dict[str, t.Any]:
@@ -141,6 +157,14 @@ def _budgets(call: Call, grants: Grants, needed: t.Sequence[Access]) -> list[Mis
         f"permission is missing in {where}: to list {lacking[0].what}, which restarts need unless budgets is {REPORT}"
     )
     return [Missing(what, grants.budgets())]
+
+
+def _evictions(call: Call, grants: Grants, needed: t.Sequence[Access]) -> list[Missing]:
+    """What evictions lack, one for each namespace and one for the zones of nodes."""
+    lacking = permissions.denied(call, needed)
+    return [
+        Missing(_named([one]), grants.evictions(one.namespace) if one.namespace else grants.zones()) for one in lacking
+    ]
 
 
 def _where(lacking: t.Sequence[Access]) -> str:

@@ -21,7 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.gates.leader import 
     LeaderRule,
 )
 from ansible_collections.restartx.core.plugins.module_utils.gates.objects import ObjectGate
-from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods, mistake
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
@@ -67,13 +67,7 @@ def _of(entries: t.Sequence[Entry]) -> dict[str, BetweenPods]:
 
 def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> None:
     """Raises RolloutError that names what the evictions need and the cluster does not grant."""
-    plans = _of(entries)
-    asked = [
-        (task.key[1], plans[task.group].order)
-        for task in tasks
-        if task.group in plans and pod_order.by_pods(task.object)
-    ]
-    _require(call, asked)
+    _require(call, list(permissions.evicted(entries, ((task.group, task.object) for task in tasks))))
 
 
 def check_permissions_of_undo(call: Call, tasks: t.Sequence[Task]) -> None:
@@ -90,8 +84,10 @@ def _require(call: Call, asked: t.Sequence[tuple[str, str]]) -> None:
     if lacking:
         told = ", ".join(map(str, lacking))
         commands = "; ".join(permissions.commands_for_evictions(call, lacking))
+        canaries = all(order == pod_order.CANARY for _namespace, order in asked)
+        needing = "the canary of a DaemonSet needs" if canaries else "between_pods needs"
         raise RolloutError(
-            f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which between_pods needs; nothing "
+            f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which {needing}; nothing "
             f"was touched: an administrator can grant it with: {commands}"
         )
 
@@ -134,8 +130,10 @@ def undo_of_run(
     """
     plans, entry_of = _of(entries), {key: entry for entry, keys in members.items() for key in keys}
     for task in tasks:
-        its = plans.get(entry_of.get(task.key, ""))
-        if its or pod_order.by_pods(task.object):
+        its, step = plans.get(entry_of.get(task.key, "")), t.cast(UndoStep, task.step)
+        canary_of = step.canaries.get(task.key)
+        free = canary.released(task.object, canary_of, run) if canary_of else task.object
+        if its or pod_order.by_pods(free):  # its controller replaces the pods once what a canary has set is given back
             its = its or BetweenPods(pod_order.AGE)
             how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
-            task.step = undo_step(t.cast(UndoStep, task.step), {task.key: how})
+            task.step = undo_step(step, {task.key: how})

@@ -54,6 +54,20 @@ class Grants:
             (role,) if self._is_shipped else (role, self._bind("clusterrolebinding", "restartx-budgets", "clusterrole"))
         )
 
+    def evictions(self, namespace: str) -> tuple[str, ...]:
+        """The commands that allow to evict pods in a namespace."""
+        role = "restartx-between-pods"
+        return self._kubectl("apply -f rbac/between_pods.yml"), self._bind(
+            "rolebinding", role, "clusterrole", namespace
+        )
+
+    def zones(self) -> tuple[str, ...]:
+        """The commands that allow to read the zones of nodes."""
+        role = self._kubectl("apply -f rbac/zones.yml")
+        return (
+            (role,) if self._is_shipped else (role, self._bind("clusterrolebinding", "restartx-zones", "clusterrole"))
+        )
+
     def everywhere(self, missing: t.Iterable[Access]) -> tuple[str, ...]:
         """The commands that allow to list and watch resources in all namespaces."""
         resources = ",".join(dict.fromkeys(access.what for access in missing))

@@ -13,7 +13,7 @@ from ansible_collections.restartx.core.plugins.module_utils.record import journa
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, kinds, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule import gating
-from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Plan, reacting
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan, reacting
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
@@ -75,11 +75,9 @@ def missing(
     wanted += of_budgets(_honoured(call, plan, found))
     if plan:
         wanted += [*of_stuck_pods(where, plan), *of_records(namespace), *of_gates([*dict(plan.gates).values(), *gates])]
-        between = {entry.id: entry.between_pods for entry in plan.entries if entry.between_pods}
-        by_pods = [
-            key for key, one in found.objects.items() if pod_order.by_pods(one) and found.entry_of[key] in between
-        ]
-        wanted += of_evictions((key[1], between[found.entry_of[key]].order) for key in by_pods)
+        wanted += of_evictions(
+            evicted(plan.entries, ((found.entry_of[key], one) for key, one in found.objects.items()))
+        )
     return denied(call, wanted)
 
 
@@ -91,12 +89,24 @@ def of_stuck_pods(where: t.Iterable[tuple[str, str]], plan: Plan) -> list[Access
     return [Access("delete", "", "pods", namespace) for namespace in namespaces]
 
 
+def evicted(entries: t.Iterable[Entry], workloads: t.Iterable[tuple[str, dict]]) -> t.Iterator[tuple[str, str]]:
+    """The namespace of each workload whose pods are evicted by its restart, and the order of the pods. `workloads` are with
+    the ids of their entries."""
+    known = {entry.id: entry for entry in entries}
+    for group, workload in workloads:
+        entry = known.get(group)
+        if entry and entry.between_pods and pod_order.by_pods(workload):
+            yield workload["metadata"]["namespace"], entry.between_pods.order
+        elif entry and entry.canary and kinds.kind_of(workload).on_each_node:
+            yield workload["metadata"]["namespace"], pod_order.CANARY
+
+
 def of_evictions(asked: t.Iterable[tuple[str, str]]) -> list[Access]:
-    """What restarts pod by pod need: for each, the namespace and the order of the pods."""
+    """What such restarts need."""
     wanted: dict[Access, None] = {}
     for namespace, order in asked:
         wanted[Access("create", "", EVICTIONS, namespace)] = None
-        if order == pod_order.ZONE:
+        if order in pod_order.BY_ZONE:
             wanted[Access("get", "", "nodes", None)] = None
     return list(wanted)
 

@@ -91,6 +91,16 @@ def test_the_patch_of_the_restart_tightens_and_nothing_else_of_spec_changes():
     assert after["spec"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": 2, "partition": 2}
 
 
+def test_the_restart_of_a_daemon_set_changes_only_the_type_of_its_strategy():
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 2, "maxSurge": 0}}
+    before = daemon_set(3, own)
+    its = canary.of(before, 5)
+    assert its.pods == 2 and restarted(before, its)["spec"]["updateStrategy"] == {**own, "type": "OnDelete"}
+    before["status"]["desiredNumberScheduled"] = 9
+    assert canary.refusal(before, its, RUN, "restartx") is None  # nodes come and go
+    assert canary.how_held(restarted(before, its), its, RUN) == "update strategy OnDelete"
+
+
 amounts = st.one_of(st.integers(0, 9), st.integers(0, 100).map("{}%".format))
 rollings = st.dictionaries(st.sampled_from(["maxSurge", "maxUnavailable"]), amounts)
 deployments = st.builds(
@@ -113,7 +123,25 @@ stateful_sets = st.builds(
         partitions.map(lambda rolling: {"type": "RollingUpdate", "rollingUpdate": rolling}),
     ),
 )
-workloads = st.one_of(deployments, stateful_sets)
+
+
+def daemon_set(number, strategy):
+    made = one("DaemonSet", number, strategy)
+    made["status"]["desiredNumberScheduled"] = number
+    return made
+
+
+daemon_sets = st.builds(
+    daemon_set,
+    st.integers(0, 12),
+    st.one_of(
+        st.none(),
+        st.just({"type": "RollingUpdate"}),
+        rollings.map(lambda rolling: {"type": "RollingUpdate", "rollingUpdate": rolling}),
+        rollings.map(lambda rolling: {"rollingUpdate": rolling}),
+    ),
+)
+workloads = st.one_of(deployments, stateful_sets, daemon_sets)
 pods = st.one_of(st.integers(1, 9), st.integers(1, 100).map("{}%".format))
 
 

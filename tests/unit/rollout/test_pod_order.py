@@ -46,6 +46,43 @@ def test_nothing_is_next_while_a_pod_is_on_its_way(states):
         assert step.pod["metadata"]["name"] == f"db-{max(unready or old)}"
 
 
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+@pytest.mark.parametrize("states", list(itertools.product(STATES, repeat=3)), ids="-".join)
+def test_no_more_pods_are_replaced_than_were_asked_for(states, most):
+    pods = [pod(place, state) for place, state in enumerate(states) if state != "missing"]
+    step, whole = turn(pods, of=workload(wanted=3), most=most), turn(pods, of=workload(wanted=3))
+    enough, new = min(most, 3), states.count("new")
+    if new >= enough:
+        assert step.pod is None and not step.waits and len(step.ready) == new
+    else:
+        assert (step.pod, step.waits) == (whole.pod, whole.waits)
+        assert step.pod is None or new + states.count("new unready") < enough
+    assert step.done == f"{new + states.count('new unready')} of {enough} pods are new"
+
+
+@pytest.mark.parametrize("spare", [0, 1, 2, 3])
+@pytest.mark.parametrize("states", list(itertools.product(["old", "old unready"], repeat=3)), ids="-".join)
+def test_as_many_pods_as_may_be_missing_need_not_be_ready(states, spare):
+    pods = [pod(place, state) for place, state in enumerate(states)]
+    step, unready = turn(pods, most=1, spare=spare), states.count("old unready")
+    ready = [place for place, state in enumerate(states) if state == "old"]
+    if unready <= spare and ready:
+        assert step.pod["metadata"]["name"] == f"db-{max(ready)}"
+    else:
+        assert step.pod["metadata"]["name"] == f"db-{max(set(range(3)) - set(ready), default=2)}"
+    new = turn([*pods[:2], pod(2, "new unready")], most=2, spare=spare)
+    assert new.pod is None and new.waits == "pod db-2 is new and not ready"
+
+
+def test_the_pods_of_a_canary_are_those_of_one_zone_first_and_of_the_same_nodes_again():
+    pods = [pod(place, created=f"2026-11-{20 - place}T10:00:00Z") for place in (0, 1, 2, 3, 10)]
+    for one in pods:
+        one["metadata"]["ownerReferences"][0]["kind"] = "DaemonSet"
+    names = ["db-1", "db-3", "db-0", "db-2", "db-10"]  # the zone of the last node is not known
+    assert order_of(pods, "canary", workload("DaemonSet", 5)) == names
+    assert order_of(pods[::-1], "canary", workload("DaemonSet", 5)) == names
+
+
 def test_nothing_is_next_before_the_controller_has_seen_the_change():
     step = turn([pod(0), pod(1)], revision=None)
     assert step.pod is None and step.waits == "its controller must see the change first"

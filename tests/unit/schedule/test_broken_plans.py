@@ -164,11 +164,6 @@ BROKEN = [
         'no gate "up"; the plan has none',
     ),
     (defaults("canary: {hold: 2m, gates: up}"), ".defaults.canary.gates", 'no gate "up"; the plan has none'),
-    (
-        entry("name: api, kind: DaemonSet, canary: {hold: 2m}"),
-        ".workloads[0].canary",
-        "a DaemonSet has no canary; set canary in the entries of Deployments and StatefulSets, and not in the defaults",
-    ),
     (entry("name: api, between_pods: {settle: 5s}"), ".workloads[0].between_pods.order", "is required"),
     (
         entry("name: api, between_pods: {}"),

@@ -16,8 +16,8 @@ from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import web
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
-from ansible_collections.restartx.core.plugins.module_utils.engine import trials
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
+from ansible_collections.restartx.core.plugins.module_utils.engine.gate_series import GateSeries
 from ansible_collections.restartx.core.plugins.module_utils.gates import gate as gates
 from ansible_collections.restartx.core.plugins.module_utils.gates import judgement
 from ansible_collections.restartx.core.plugins.module_utils.gates.prometheus import PrometheusGate
@@ -809,16 +809,16 @@ def test_pods_that_cannot_be_read_ask_no_gate_again(questions):
 def test_a_late_answer_of_a_gate_opens_no_other(questions):
     cluster = SteppingCluster([rolled_out("Deployment", "api")])
     Executor(cluster)
-    made = trials.Trials._ask_gate
+    made = GateSeries._ask
 
-    def twice(self, task, course):
-        made(self, task, course)
-        late = Answer(("canary_gate", task.key), (course.question, judgement.Answer(True, "late")))
-        if course.gates[0][0] == "open":
+    def twice(self, task, series):
+        made(self, task, series)
+        late = Answer(("canary_gate", task.key), (series.question, judgement.Answer(True, "late")))
+        if series.left[0][0] == "open":
             self._executor.later(0.5, lambda: late)
 
     gates = {"open": {"tcp": "127.0.0.1:2"}, **SHUT}
-    with mock.patch.object(trials.Trials, "_ask_gate", twice):
+    with mock.patch.object(GateSeries, "_ask", twice):
         result = carry_out(cluster, plan(canary={**CANARY, "gates": ["open", "shut"]}, gates=gates))
     assert outcome(result)[0] == "failed" and 'the gate "shut"' in outcome(result)[1]
 

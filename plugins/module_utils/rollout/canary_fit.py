@@ -1,0 +1,58 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which strategies allow a canary, and whether a DaemonSet has its strategy from one."""
+
+from __future__ import annotations
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    managers_of,
+    owned_fields,
+)
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ON_DELETE, ROLLING, TYPE
+
+
+def refusal(workload: Object) -> str | None:
+    """Why a workload with its own strategy cannot have a canary, as one sentence with what to do; None if it can."""
+    kind = kinds.kind_of(workload)
+    of_type = kind.strategy_of(workload).get("type")
+    if of_type == "Recreate":
+        return (
+            f"{kind.label(workload)} has the strategy Recreate, so all its pods stop before a canary could start; "
+            "set it to RollingUpdate, or leave canary out for it"
+        )
+    if of_type == ON_DELETE:
+        return (
+            f"{kind.label(workload)} has the update strategy OnDelete, so no controller replaces the other pods after a canary; "
+            "give it between_pods instead of canary, in an entry of its own, or set it to RollingUpdate"
+        )
+    if kind.on_each_node and kind.wanted(workload) and not kind.missing_at_once(workload):
+        return (
+            f"{kind.label(workload)} has maxUnavailable: 0, but a pod of its canary is evicted before its successor is ready; "
+            f"set maxUnavailable: 1 and maxSurge: 0 in spec.{kind.strategy}.{ROLLING}, or leave canary out for it, in an entry "
+            "of its own"
+        )
+    return None
+
+
+def held_by(workload: Object) -> str | None:
+    """The run that has set a DaemonSet to OnDelete for its canary, as the owners of the type and of the marks show; None if
+    none has."""
+    kind, run = kinds.known(workload), marks.run_of(workload) if kinds.known(workload) else None
+    if not (kind and run and kind.on_each_node and kind.strategy_of(workload).get(TYPE) == ON_DELETE):
+        return None
+    own = [one for one in managers_of(workload) if marks.RUN in marks.template_annotations_owned(one)]
+    return run if any(owned_fields(one, "spec", kind.strategy, TYPE) is not None for one in own) else None
+
+
+def refusal_while_held(workload: Object) -> str | None:
+    """Why a DaemonSet that the canary of a run holds is not restarted otherwise, with what to do; None if none holds it."""
+    run = held_by(workload)
+    if run is None:
+        return None
+    return (
+        f'{kinds.label(workload)} is held by the canary of run "{run}" (update strategy OnDelete); continue that run, undo it, or '
+        f"give the strategy back ({LEFTOVERS}), then start again"
+    )
