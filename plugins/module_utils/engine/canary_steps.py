@@ -49,7 +49,7 @@ class Held(Step):
 
     def released(self, workload: dict) -> dict:
         found = canary.released(workload, self.its, self.stamp.run)
-        return canary.one_at_a_time(found) if self.its.moves else found
+        return canary.some_at_a_time(found, self.its) if self.its.moves else found
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         if outcome is Outcome.SUPERSEDED and canary.release(workload, self.its, self.stamp.run):

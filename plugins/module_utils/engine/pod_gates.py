@@ -18,6 +18,8 @@ from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Ga
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
+ASKED = "the gates are asked"
+
 
 @dataclass
 class _Asked:
@@ -58,7 +60,7 @@ class PodGates:
         asked = self._asked.get(task.key)
         if asked is None or asked.pod != pod:
             self._asked[task.key] = asked = _Asked(pod, list(gates))
-            self._closed(task, "the gates are asked")
+            self._closed(task, ASKED)
             self._begin(task, asked)
         return not asked.left
 

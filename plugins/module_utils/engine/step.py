@@ -73,13 +73,15 @@ class Trial:
 @dataclass(frozen=True)
 class PodByPod:
     """How the pods of a workload are replaced one by one: in which order, and before each of them the new ones must have been
-    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone."""
+    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone. `most` is how
+    many are replaced at a time: a number, or a percentage."""
 
     order: str
     settle: float = 0.0
     gates: tuple[tuple[str, Gate], ...] = ()  # by name
     run: str | None = None
     leader: LeaderRule | None = None  # which pod goes last
+    most: int | str = 1
 
 
 class Step(t.Protocol):

@@ -82,6 +82,9 @@ TYPES = {
         values.choice(*budgets.MODES), ", ".join(f"`{word}`" for word in budgets.MODES), {"enum": list(budgets.MODES)}
     ),
     "label_pair": Type(between_pods.label_pair, "as `role=primary`", _TEXT),
+    "port": Type(between_pods.port, "1 to 65535", {"type": "integer", "minimum": 1, "maximum": 65535}),
+    "http_path": Type(between_pods.http_path, "as `/primary`", _TEXT),
+    "scheme": Type(values.choice(*between_pods.SCHEMES), "`http`, `https`", {"enum": list(between_pods.SCHEMES)}),
     "pod_order": Type(
         values.choice(*pod_order.ORDERS),
         ", ".join(f"`{word}`" for word in pod_order.ORDERS),

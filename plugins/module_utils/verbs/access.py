@@ -15,7 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 from ansible_collections.restartx.core.plugins.module_utils.verbs.grants import Grants, Missing
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 USER_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # The time before the end of a certificate or a token at which it is mentioned. Tokens are often made for a day.

@@ -9,7 +9,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 JOURNALS = "restartx-system"  # the namespace in rbac/cluster.yml
 SHIPPED = f"system:serviceaccount:{JOURNALS}:restartx"  # the user for whom rbac/ has bindings

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
@@ -15,44 +14,13 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.errors impor
 from ansible_collections.restartx.core.plugins.module_utils.schedule import gating
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Plan, reacting
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
+from ansible_collections.restartx.core.plugins.module_utils.verbs import pod_access
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-EVICTIONS = "pods/eviction"
 SHOWN = 8  # missing permissions in one message
-
-
-@dataclass(frozen=True)
-class Access:
-    """One required permission. `namespace` None means all namespaces."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str | None
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.what} in {self.where}"
-
-    @property
-    def what(self) -> str:
-        """The resource with its group: `deployments.apps`."""
-        return f"{self.resource}.{self.group}" if self.group else self.resource
-
-    @property
-    def where(self) -> str:
-        return f"namespace {self.namespace}" if self.namespace else "all namespaces"
-
-    @property
-    def review(self) -> dict:
-        """The SelfSubjectAccessReview for it."""
-        resource, _slash, subresource = self.resource.partition("/")
-        attributes = {"verb": self.verb, "group": self.group, "resource": resource}
-        attributes |= {"subresource": subresource} if subresource else {}
-        attributes |= {"namespace": self.namespace} if self.namespace else {}
-        spec = {"resourceAttributes": attributes}
-        return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
 
 
 def check(call: Call, plan: Plan, found: Found, gates: t.Sequence[t.Mapping] = ()) -> None:
@@ -79,7 +47,7 @@ def missing(
         by_pods = [
             key for key, one in found.objects.items() if pod_order.by_pods(one) and found.entry_of[key] in between
         ]
-        wanted += of_evictions((key[1], between[found.entry_of[key]].order) for key in by_pods)
+        wanted += pod_access.needed((key[1], between[found.entry_of[key]]) for key in by_pods)
     return denied(call, wanted)
 
 
@@ -89,30 +57,6 @@ def of_stuck_pods(where: t.Iterable[tuple[str, str]], plan: Plan) -> list[Access
         return []
     namespaces = dict.fromkeys(namespace for kind, namespace in where if kind == "StatefulSet")
     return [Access("delete", "", "pods", namespace) for namespace in namespaces]
-
-
-def of_evictions(asked: t.Iterable[tuple[str, str]]) -> list[Access]:
-    """What restarts pod by pod need: for each, the namespace and the order of the pods."""
-    wanted: dict[Access, None] = {}
-    for namespace, order in asked:
-        wanted[Access("create", "", EVICTIONS, namespace)] = None
-        if order == pod_order.ZONE:
-            wanted[Access("get", "", "nodes", None)] = None
-    return list(wanted)
-
-
-def commands_for_evictions(call: Call, lacking: t.Sequence[Access]) -> list[str]:
-    """The commands that grant what evictions lack (ClusterRoles restartx-between-pods and restartx-zones)."""
-    kubectl = f"kubectl --context {call.cluster.context}" if call.cluster.context else "kubectl"
-    namespaces = [access.namespace for access in lacking if access.resource == EVICTIONS]
-    commands = [f"{kubectl} apply -f rbac/between_pods.yml"] if namespaces else []
-    commands += [
-        f"{kubectl} create rolebinding restartx-between-pods --clusterrole restartx-between-pods "
-        f"--serviceaccount restartx-system:restartx --namespace {where}"
-        for where in namespaces[:3]
-    ]
-    zones = [f"{kubectl} apply -f rbac/zones.yml"]
-    return commands + (zones if any(access.resource == "nodes" for access in lacking) else [])
 
 
 def of_budgets(namespaces: t.Iterable[str | None]) -> list[Access]:
@@ -226,7 +170,7 @@ def sentence(call: Call, lacking: t.Sequence[Access], namespace: str, found: Fou
     missing = list(map(str, lacking))
     more = f", and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     context = f" --context {call.cluster.context}" if call.cluster.context else ""
-    of_rest = [access for access in lacking if access.resource not in (budgets.PLURAL, EVICTIONS, "nodes")]
+    of_rest = [access for access in lacking if access.resource not in {budgets.PLURAL, *pod_access.RESOURCES}]
     commands = [f"kubectl{context} apply -f rbac/cluster.yml"] if of_rest else []
     lacking_in = {access.namespace for access in of_rest}
     of_workloads = [where for where in dict.fromkeys(key[1] for key in found.objects) if where in lacking_in]
@@ -234,7 +178,7 @@ def sentence(call: Call, lacking: t.Sequence[Access], namespace: str, found: Fou
     if any(access.resource == budgets.PLURAL for access in lacking):
         commands.append(f"kubectl{context} apply -f rbac/budgets.yml (or set budgets: {budgets.REPORT})")
     jobs = [access.namespace for access in lacking if access.resource == "jobs"]
-    commands += commands_for_evictions(call, lacking)
+    commands += pod_access.commands(call.cluster.context, lacking)
     commands += [f"kubectl{context} apply -f rbac/gates.yml"] if jobs else []
     commands += [
         f"kubectl{context} create rolebinding restartx-gates --clusterrole restartx-gates "

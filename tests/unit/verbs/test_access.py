@@ -14,7 +14,7 @@ from simulation import START, Executor, FakeCluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Unauthorized, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.verbs.grants import Grants
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 CLUSTER_ROLES = "kubectl --context simulated apply -f rbac/cluster.yml"
 IN_SHOP = "kubectl --context simulated apply --namespace shop -f rbac/namespace.yml"

@@ -1,0 +1,59 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The permissions that restarts pod by pod need, and the commands that grant them."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
+
+EVICTIONS, PROXY, NODES = "pods/eviction", "pods/proxy", "nodes"
+RESOURCES = frozenset({EVICTIONS, PROXY, NODES})  # that only they need
+
+
+@dataclass(frozen=True)
+class Role:
+    """A file in rbac/ with a ClusterRole for some resources. Without a name, it is bound in the whole cluster already."""
+
+    file: str
+    name: str
+    resources: frozenset[str]
+
+
+ROLES = (
+    Role("between_pods", "restartx-between-pods", frozenset({EVICTIONS})),
+    Role("leader_http", "restartx-leader-http", frozenset({PROXY})),
+    Role("zones", "", frozenset({NODES})),
+)
+
+
+def needed(asked: t.Iterable[tuple[str, BetweenPods]]) -> list[Access]:
+    """What evictions need: for each namespace, how the pods of workloads in it are replaced."""
+    wanted: dict[Access, None] = {}
+    for namespace, its in asked:
+        wanted[Access("create", "", EVICTIONS, namespace)] = None
+        if its.order == pod_order.ZONE:
+            wanted[Access("get", "", NODES, None)] = None
+        if its.leader and its.leader.http:
+            wanted[Access("get", "", PROXY, namespace)] = None
+    return list(wanted)
+
+
+def commands(context: str | None, lacking: t.Sequence[Access]) -> list[str]:
+    """The commands that grant what is lacking."""
+    kubectl = f"kubectl --context {context}" if context else "kubectl"
+    found = []
+    for role in ROLES:
+        missing = [one for one in lacking if one.resource in role.resources]
+        if missing:
+            found.append(f"{kubectl} apply -f rbac/{role.file}.yml")
+            found += [
+                f"{kubectl} create rolebinding {role.name} --clusterrole {role.name} "
+                f"--serviceaccount restartx-system:restartx --namespace {where}"
+                for where in list(dict.fromkeys(one.namespace for one in missing if one.namespace))[:3]
+            ]
+    return found
