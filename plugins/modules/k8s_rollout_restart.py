@@ -156,6 +156,12 @@ options:
           - Or C(http) with C(port) and perhaps C(path) and C(scheme), to which the leader answers with one of C(status) (200 by
             default), or with JSON of which C(that) is true. It needs C(rbac/leader_http.yml).
         type: dict
+      snapshot:
+        description:
+          - A VolumeSnapshot of each PersistentVolumeClaim that the pods mount must be ready before the workload is restarted. It has
+            C(class), the name of a VolumeSnapshotClass, and perhaps C(timeout) (10 minutes by default). The snapshots stay.
+          - If one of them fails or is not ready in time, the workload is not started. It needs C(rbac/snapshots.yml).
+        type: dict
   delete_stuck_pods:
     description:
       - Whether an undo after a failure deletes a broken pod of a StatefulSet if it blocks the return to the old revision, as
@@ -528,6 +534,7 @@ BETWEEN_PODS = {
     "settle": {"type": "str"},
     "max_unavailable": {"type": "str"},
     "leader": {"type": "dict"},
+    "snapshot": {"type": "dict"},
 }
 
 

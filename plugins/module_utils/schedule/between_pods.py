@@ -41,7 +41,17 @@ ROWS: dict[str, dict[str, Any]] = {
         "of": "leader",
         "about": "How to find the pod that leads, anew before each eviction. It goes last.",
     },
+    "snapshot": {
+        "type": "mapping",
+        "of": "snapshot",
+        "about": "A VolumeSnapshot of each claim of the pods must be ready before the first pod is replaced.",
+    },
 }
+SNAPSHOT_ROWS: dict[str, dict[str, Any]] = {
+    "class": {"type": "object_name", "required": True, "about": "The name of the VolumeSnapshotClass."},
+    "timeout": {"type": "deadline", "default": "10m", "about": "How long the snapshots of a workload may take."},
+}
+SNAPSHOT_SECONDS = 600.0
 LEADER_ROWS: dict[str, dict[str, Any]] = {
     "label": {"type": "label_pair", "about": "The label that only the leader has."},
     "object": {"type": "mapping", "of": "object", "about": "An object that names the leader, such as a Lease."},
@@ -97,6 +107,19 @@ class LeaderPlan:
 
 
 @dataclass(frozen=True)
+class SnapshotPlan:
+    """The VolumeSnapshots before the first pod is replaced. `timeout` is in seconds."""
+
+    of_class: str
+    timeout: float = SNAPSHOT_SECONDS
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> SnapshotPlan | None:
+        """From checked values; None if the option is not given."""
+        return cls(given.get("class") or "", given.get("timeout") or SNAPSHOT_SECONDS) if given else None
+
+
+@dataclass(frozen=True)
 class BetweenPods:
     """How the pods of each workload of an entry are replaced. `settle` is in seconds."""
 
@@ -105,6 +128,7 @@ class BetweenPods:
     gates: tuple[str, ...] = ()
     leader: LeaderPlan | None = None
     max_unavailable: int | str = 1
+    snapshot: SnapshotPlan | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None) -> BetweenPods | None:
@@ -113,8 +137,8 @@ class BetweenPods:
             return None
         # A mistake in a value has been told already; its value is None.
         leader = LeaderPlan.of(given.get("leader"))
-        most = given.get("max_unavailable") or 1
-        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or (), leader, most)
+        more = (leader, given.get("max_unavailable") or 1, SnapshotPlan.of(given.get("snapshot")))
+        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or (), *more)
 
 
 def label_pair(value: object) -> tuple[str, str]:

@@ -28,6 +28,7 @@ HOMES = {
     "leader_http": "an option of http of a leader",
     "gate": "an option of a gate",
     "object": "an option of the object of a gate",
+    "snapshot": "an option of snapshot of between_pods",
 }
 
 

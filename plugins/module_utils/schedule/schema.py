@@ -217,6 +217,7 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     "between_pods": between_pods.ROWS,
     "leader": between_pods.LEADER_ROWS,
     "leader_http": between_pods.HTTP_ROWS,
+    "snapshot": between_pods.SNAPSHOT_ROWS,
     "gate": gating.ROWS,
     "object": gating.OBJECT_ROWS,
     "accept": {

@@ -68,6 +68,7 @@ TYPES = {
     "job": Type(gating.job, "as `shop/migrate-0042`", _TEXT),
     "address": Type(gating.address, "as `db.example.com:5432`", _TEXT),
     "gate": Type(values.identifier, "a gate as below, or the name of one", {"anyOf": [_TEXT, {"type": "object"}]}),
+    "object_name": Type(values.name, "name", _TEXT),
     "namespace": Type(values.namespace, "name", _TEXT),
     "on_timeout": Type(values.choice(*gating.ON_TIMEOUT), "`fail`, `continue`", {"enum": list(gating.ON_TIMEOUT)}),
     "duration": Type(values.duration, "duration", _DURATION),

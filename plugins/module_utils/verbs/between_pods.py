@@ -28,7 +28,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pod
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
-from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions, pod_access
+from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions, pod_access, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 
@@ -71,22 +71,23 @@ def _of(entries: t.Sequence[Entry]) -> dict[str, BetweenPods]:
 
 
 def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> None:
-    """Raises RolloutError that names what the evictions need and the cluster does not grant."""
+    """Raises RolloutError that names what the evictions and snapshots need and the cluster does not grant, or does not have."""
     plans = _of(entries)
-    asked = [
-        (task.key[1], plans[task.group]) for task in tasks if task.group in plans and pod_order.by_pods(task.object)
-    ]
-    _require(call, asked)
+    snapshots.check(call, entries, {task.group for task in tasks})
+    _require(
+        call,
+        [(task.key[1], plans[task.group], pod_order.by_pods(task.object)) for task in tasks if task.group in plans],
+    )
 
 
 def check_permissions_of_undo(call: Call, tasks: t.Sequence[Task]) -> None:
     """The same for the evictions of an undo. Without waiting, it evicts nothing. It goes on without a leader."""
     hows = [(task, task.step.pod_by_pod(task.object)) for task in tasks if call.params["wait"]]
     evicting = [(task, how) for task, how in hows if how and not isinstance(task.step.judge(task.object), End)]
-    _require(call, [(task.key[1], BetweenPods(how.order)) for task, how in evicting])
+    _require(call, [(task.key[1], BetweenPods(how.order), True) for task, how in evicting])
 
 
-def _require(call: Call, asked: t.Sequence[tuple[str, BetweenPods]]) -> None:
+def _require(call: Call, asked: t.Sequence[tuple[str, BetweenPods, bool]]) -> None:
     lacking = permissions.denied(call, pod_access.needed(asked)) if asked else []
     if lacking:
         told = ", ".join(map(str, lacking))

@@ -44,10 +44,8 @@ def missing(
     if plan:
         wanted += [*of_stuck_pods(where, plan), *of_records(namespace), *of_gates([*dict(plan.gates).values(), *gates])]
         between = {entry.id: entry.between_pods for entry in plan.entries if entry.between_pods}
-        by_pods = [
-            key for key, one in found.objects.items() if pod_order.by_pods(one) and found.entry_of[key] in between
-        ]
-        wanted += pod_access.needed((key[1], between[found.entry_of[key]]) for key in by_pods)
+        its = {key: between[found.entry_of[key]] for key in found.objects if found.entry_of[key] in between}
+        wanted += pod_access.needed((key[1], how, pod_order.by_pods(found.objects[key])) for key, how in its.items())
     return denied(call, wanted)
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
 from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 EVICTIONS, PROXY, NODES = "pods/eviction", "pods/proxy", "nodes"
-RESOURCES = frozenset({EVICTIONS, PROXY, NODES})  # that only they need
+RESOURCES = frozenset({EVICTIONS, PROXY, NODES, snapshots.PLURAL})  # that only they need
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,18 @@ ROLES = (
     Role("between_pods", "restartx-between-pods", frozenset({EVICTIONS})),
     Role("leader_http", "restartx-leader-http", frozenset({PROXY})),
     Role("zones", "", frozenset({NODES})),
+    Role("snapshots", "restartx-snapshots", frozenset({snapshots.PLURAL})),
 )
 
 
-def needed(asked: t.Iterable[tuple[str, BetweenPods]]) -> list[Access]:
-    """What evictions need: for each namespace, how the pods of workloads in it are replaced."""
+def needed(asked: t.Iterable[tuple[str, BetweenPods, bool]]) -> list[Access]:
+    """What is needed for workloads: for each its namespace, how its pods are replaced, and whether they are evicted for that."""
     wanted: dict[Access, None] = {}
-    for namespace, its in asked:
+    for namespace, its, evicts in asked:
+        if its.snapshot:
+            wanted |= {Access(verb, snapshots.GROUP, snapshots.PLURAL, namespace): None for verb in ("get", "create")}
+        if not evicts:
+            continue
         wanted[Access("create", "", EVICTIONS, namespace)] = None
         if its.order == pod_order.ZONE:
             wanted[Access("get", "", NODES, None)] = None

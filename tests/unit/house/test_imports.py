@@ -74,7 +74,7 @@ ENGINE_LAYERS = (
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
     {"holds", "observer", "partition_steps", "permission", "timers"},
-    {"budgets", "gating", "pod_gates", "pods", "settling", "trials", "undo_scope"},
+    {"budgets", "gating", "pod_gates", "pods", "settling", "snapshots", "trials", "undo_scope"},
     {"pod_by_pod"},
     {"judges"},
     {"watching"},

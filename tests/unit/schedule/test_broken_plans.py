@@ -253,6 +253,19 @@ BROKEN = [
     ),
     *(
         (
+            entry(f"name: db, kind: StatefulSet, between_pods: {{order: age, snapshot: {written}}}"),
+            f".workloads[0].between_pods.snapshot{path}",
+            sentence,
+        )
+        for written, path, sentence in (
+            ("{}", "", "is an empty mapping; give it options, or leave it out"),
+            ("{timeout: 5m}", ".class", "is required"),
+            ("{class: csi, timeout: 0}", ".timeout", "0 leaves no time; write a duration of more than 0"),
+            ("csi", "", '"csi" is not a mapping of options'),
+        )
+    ),
+    *(
+        (
             entry(f"name: db, kind: StatefulSet, between_pods: {{order: age, leader: {written}}}"),
             f".workloads[0].between_pods.leader{path}",
             sentence,
