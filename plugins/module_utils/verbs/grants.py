@@ -54,6 +54,15 @@ class Grants:
             (role,) if self._is_shipped else (role, self._bind("clusterrolebinding", "restartx-budgets", "clusterrole"))
         )
 
+    def role(self, file: str, name: str, namespaces: t.Iterable[str | None], bound: bool) -> tuple[str, ...]:
+        """The commands that grant the ClusterRole of a file in namespaces, of which None means all. The file may have bound it to
+        the shipped user."""
+        commands = [self._kubectl(f"apply -f rbac/{file}.yml")]
+        for namespace in () if bound and self._is_shipped else dict.fromkeys(namespaces):
+            binding = "rolebinding" if namespace else "clusterrolebinding"
+            commands.append(self._bind(binding, name, "clusterrole", namespace))
+        return tuple(commands)
+
     def everywhere(self, missing: t.Iterable[Access]) -> tuple[str, ...]:
         """The commands that allow to list and watch resources in all namespaces."""
         resources = ",".join(dict.fromkeys(access.what for access in missing))

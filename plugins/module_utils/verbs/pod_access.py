@@ -17,23 +17,25 @@ RESOURCES = frozenset({EVICTIONS, PROXY, NODES, snapshots.PLURAL})  # that only 
 
 @dataclass(frozen=True)
 class Role:
-    """A file in rbac/ with a ClusterRole for some resources. Without a name, it is bound in the whole cluster already."""
+    """A file in rbac/ with a ClusterRole for some resources. If it is `bound`, the file has the binding too."""
 
     file: str
     name: str
     resources: frozenset[str]
+    bound: bool = False
 
 
 ROLES = (
     Role("between_pods", "restartx-between-pods", frozenset({EVICTIONS})),
     Role("leader_http", "restartx-leader-http", frozenset({PROXY})),
-    Role("zones", "", frozenset({NODES})),
+    Role("zones", "restartx-zones", frozenset({NODES}), bound=True),
     Role("snapshots", "restartx-snapshots", frozenset({snapshots.PLURAL})),
 )
 
 
-def needed(asked: t.Iterable[tuple[str, BetweenPods, bool]]) -> list[Access]:
-    """What is needed for workloads: for each its namespace, how its pods are replaced, and whether they are evicted for that."""
+def needed(asked: t.Iterable[tuple[str | None, BetweenPods, bool]]) -> list[Access]:
+    """What is needed for workloads: for each its namespace (None: any), how its pods are replaced, and whether they are evicted
+    for that."""
     wanted: dict[Access, None] = {}
     for namespace, its, evicts in asked:
         if its.snapshot:
@@ -52,13 +54,17 @@ def commands(context: str | None, lacking: t.Sequence[Access]) -> list[str]:
     """The commands that grant what is lacking."""
     kubectl = f"kubectl --context {context}" if context else "kubectl"
     found = []
-    for role in ROLES:
-        missing = [one for one in lacking if one.resource in role.resources]
-        if missing:
-            found.append(f"{kubectl} apply -f rbac/{role.file}.yml")
-            found += [
-                f"{kubectl} create rolebinding {role.name} --clusterrole {role.name} "
-                f"--serviceaccount restartx-system:restartx --namespace {where}"
-                for where in list(dict.fromkeys(one.namespace for one in missing if one.namespace))[:3]
-            ]
+    for role, missing in granted_by(lacking):
+        found.append(f"{kubectl} apply -f rbac/{role.file}.yml")
+        found += [
+            f"{kubectl} create rolebinding {role.name} --clusterrole {role.name} "
+            f"--serviceaccount restartx-system:restartx --namespace {where}"
+            for where in list(dict.fromkeys(one.namespace for one in missing if one.namespace))[:3]
+        ]
     return found
+
+
+def granted_by(lacking: t.Sequence[Access]) -> list[tuple[Role, list[Access]]]:
+    """What each role would grant of what is lacking."""
+    found = [(role, [one for one in lacking if one.resource in role.resources]) for role in ROLES]
+    return [(role, missing) for role, missing in found if missing]
