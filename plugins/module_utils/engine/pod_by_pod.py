@@ -18,7 +18,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     NotPermitted,
     OverBudget,
 )
-from ansible_collections.restartx.core.plugins.module_utils.engine import pod_gates, requests, turnout
+from ansible_collections.restartx.core.plugins.module_utils.engine import requests, turnout
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
 from ansible_collections.restartx.core.plugins.module_utils.engine.guarded import guarded
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import Permission
@@ -174,7 +174,7 @@ class PodsOneByOne:
         if least and asked_at < settled_at:
             self._gates.leave(task)
             self._hold(task, course, f"{turn.done}, and must stay ready for {duration.text(least)}", settled_at)
-        elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"]):
+        elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"], course.joins):
             self._evict(task, course, turn)
 
     def _wait(self, task: Task, course: Course, message: str) -> None:
@@ -269,12 +269,11 @@ class PodsOneByOne:
         )
         self._failed(task, Outcome.UNFINISHED, told)
 
-    def _closed(self, task: Task, told: str) -> None:
-        """A gate is closed."""
+    def _closed(self, task: Task, told: str, a_while: bool) -> None:
+        """A gate is closed, perhaps only for a while."""
         course = self._courses[task.key]
-        if course.joins and told == pod_gates.ASKED:
-            return  # others are being replaced until its answer is there
-        self._hold(task, course, f"{course.done}; {told}", None)
+        if not (course.joins and a_while):  # meanwhile, others are being replaced
+            self._hold(task, course, f"{course.done}; {told}", None)
 
     def _replacing(self, task: Task, course: Course) -> None:
         """A pod ends, and its successor has the whole timeout to get ready."""

@@ -18,8 +18,6 @@ from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Ga
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
-ASKED = "the gates are asked"
-
 
 @dataclass
 class _Asked:
@@ -30,17 +28,19 @@ class _Asked:
     judgement: judgement.Judgement | None = None  # of the current gate
     question: int | None = None  # the number of the last question; answers to others are late
     due: float | None = None  # when to ask it again
+    joins: bool = False  # other pods are being replaced, so nothing fails if a gate does not open
 
 
 class PodGates:
-    """Tells `opened` when all gates have opened, `closed` why one has not, and `failed` if it does not open in time."""
+    """Tells `opened` when all gates have opened, `closed` why one has not, and `failed` if it does not open in time. `closed` is
+    also told whether it may only take a while: the gate is open, or was not asked yet."""
 
     def __init__(
         self,
         executor: Executor,
         timers: Timers,
         opened: t.Callable[[Task], None],
-        closed: t.Callable[[Task, str], None],
+        closed: t.Callable[[Task, str, bool], None],
         failed: t.Callable[[Task, Outcome, str], None],
     ):
         self.warnings: list[str] = []
@@ -53,15 +53,16 @@ class PodGates:
         self._asked: dict[Key, _Asked] = {}
         self._numbers = itertools.count()
 
-    def open(self, task: Task, gates: t.Sequence[tuple[str, Gate]], pod: str) -> bool:
-        """Whether the gates have opened for this pod. Otherwise they are asked."""
+    def open(self, task: Task, gates: t.Sequence[tuple[str, Gate]], pod: str, joins: bool) -> bool:
+        """Whether the gates have opened for this pod. Otherwise they are asked. It may `join` others that are being replaced."""
         if not gates:
             return True
         asked = self._asked.get(task.key)
         if asked is None or asked.pod != pod:
             self._asked[task.key] = asked = _Asked(pod, list(gates))
-            self._closed(task, ASKED)
+            self._closed(task, "the gates are asked", True)
             self._begin(task, asked)
+        asked.joins = joins
         return not asked.left
 
     def leave(self, task: Task) -> None:
@@ -97,8 +98,10 @@ class PodGates:
         verdict = asked.judgement.take(told_by_gate, self._executor.clock.monotonic())
         told = f'the gate "{name}" ({gate.provider.about()}) is closed: {verdict.said}'
         if verdict.state is judgement.State.CLOSED:
-            self._closed(task, told)
             asked.due = None if verdict.again is None else self._timers.set(task, verdict.again)
+            self._closed(task, told, told_by_gate.is_open)
+        elif verdict.state is judgement.State.FAILED and asked.joins and not told_by_gate.final:
+            self._closed(task, told, False)
         elif verdict.state is judgement.State.FAILED:
             self._failed(task, Outcome.UNFINISHED, f"no further pod is evicted: {told}")
         else:

@@ -116,18 +116,23 @@ def test_the_leader_goes_last_and_alone():
     assert cluster.evicted == ["db-2", "db-1", "db-0", "db-3"]
 
 
-@pytest.mark.parametrize("least, fewest", [(4, 3), (5, 4)])
-def test_a_gate_that_closes_while_one_is_on_its_way_makes_them_fewer(least, fewest):
-    cluster = EvictingCluster(on_delete(replicas=5))
+@pytest.mark.parametrize(
+    "least, ready, hold, fewest",
+    [(4, 3, "0", 3), (5, 3, "0", 4), (4, 30, "10s", 3), (5, 30, "10s", 4), (4, 3, "10s", 4), (4, 30, "40s", 4)],
+)
+def test_a_gate_that_closes_while_one_is_on_its_way_makes_them_fewer(least, ready, hold, fewest):
+    """One that must be open for longer than a pod takes to get ready lets them go one by one."""
+    cluster = EvictingCluster(on_delete(replicas=5), ready=ready)
     resources = [{"kind": "StatefulSet", "name": "statefulsets", "namespaced": True}]
     cluster.objects["/apis/apps/v1"] = {"resources": resources}
     gate = {
         "object": {"kind": "StatefulSet", "name": "db", "namespace": "shop"},
         "that": f"status.readyReplicas >= `{least}`",
-        "timeout": "2s",
+        "timeout": "60s",
         "interval": "1s",
+        "for": hold,
     }
-    given = plan_of({**TWO, "gates": ["room"]}, {"room": gate})
+    given = plan_of({**TWO, "gates": ["room"]}, {"room": gate}, timeout="2m")
     result = start(cluster, given)
     assert outcome(result) == "restarted", result
     assert cluster.evicted == DOWN and cluster.fewest["db"] == fewest
