@@ -223,6 +223,7 @@ class Connection:
 
     def _send(self, request: Request, credential: Credential) -> urllib3.response.BaseHTTPResponse:
         response = self._exchange(request, credential)
+        self._note_warnings(response.headers.get("Warning", ""))
         if 200 <= response.status < 300:
             self._accepted, self._refused_at = True, None
             return response
@@ -256,7 +257,6 @@ class Connection:
         self.answered = True
         if self._outage:
             self._outage, self._settled_at = False, self._now() + _SETTLING
-        self._note_warnings(response.headers.get("Warning", ""))
         return response
 
     def _body_of(self, response: urllib3.response.BaseHTTPResponse, request: Request) -> bytes:

@@ -32,6 +32,7 @@ from ansible_collections.restartx.core.plugins.module_utils.selection.earlier im
 
 LOOK_EVERY = 2.0  # seconds between two looks at snapshots that are not ready
 GRANT = "rbac/snapshots.yml grants it"
+FIRST_FOR = 60.0  # seconds for which a workload whose snapshots are ready keeps back those of the next one
 LONGEST = 10.0  # seconds that one request may take
 
 
@@ -44,8 +45,12 @@ class _Course:
     began: float
     due: float  # when to look at them
     told: str = "the VolumeSnapshots of its claims are to be made"
-    ready: bool = False
+    ready_at: float | None = None
     failed: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return self.ready_at is not None
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,13 @@ class SnapshotHold:
     @property
     def next(self) -> float | None:
         """When it looks again. While an answer is on its way, only that changes something."""
-        return None if self._working else min((one.due for one in self._open.values()), default=None)
+        if self._working:
+            return None
+        now, ends = (
+            self.clock.monotonic(),
+            [one.ready_at + FIRST_FOR for one in self._courses.values() if one.ready_at is not None],
+        )
+        return min([*(one.due for one in self._open.values()), *(at for at in ends if at > now)], default=None)
 
     @property
     def _open(self) -> dict[Key, _Course]:
@@ -97,12 +108,17 @@ class SnapshotHold:
         if course is None:
             if not isinstance(task.step.judge(task.object), Act):
                 return None  # an earlier start has restarted it already
-            ahead = self._courses.keys() - self._started if self._one_by_one else set()
-            ahead = {key for key in ahead if not self._courses[key].failed}
-            if ahead:
-                return f"the VolumeSnapshots of {'/'.join(min(ahead))} are made first"
+            first = self._first(now) if self._one_by_one else None
+            if first:
+                kind, namespace, name = first
+                return f"the VolumeSnapshots of {kind} {namespace}/{name} are made first"
             course = self._courses[task.key] = _Course(task.object, self._plans[task.group], now, now)
         return None if course.ready else course.told
+
+    def _first(self, now: float) -> Key | None:
+        """A workload whose snapshots are made, or that is about to start. Something else may hold it, but not others for long."""
+        waiting = ((key, one) for key, one in self._courses.items() if key not in self._started and not one.failed)
+        return next((key for key, one in waiting if one.ready_at is None or now < one.ready_at + FIRST_FOR), None)
 
     def failure(self, task: Task) -> str | None:
         """Why the snapshots of a workload will not become ready; None if they may."""
@@ -180,7 +196,8 @@ class SnapshotHold:
         now = self.clock.monotonic()
         for key, seen in self._seen.items():
             course = self._courses[key]
-            course.told, course.ready, course.failed = seen.told, not seen.told, seen.failed
+            course.told, course.failed = seen.told, seen.failed
+            course.ready_at = None if seen.told else now
             course.due = now + LOOK_EVERY
             if seen.told and not seen.failed and now - course.began >= course.plan.timeout:
                 course.failed = True

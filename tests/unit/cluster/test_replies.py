@@ -30,6 +30,12 @@ def test_a_body_that_is_compressed_or_comes_in_pieces_is_read(serve, cluster_of)
     assert cluster.reply(PATH).json() == {"role": "replica"}
 
 
+def test_a_warning_of_a_pod_is_none_of_the_server(serve, cluster_of):
+    cluster = cluster_of(serve(Reply(200, b"", {"Warning": '299 - "the password is hunter2"'})))
+    cluster.reply(PATH)
+    assert cluster.warnings == []
+
+
 @pytest.mark.parametrize(
     "answer, error",
     [

@@ -8,14 +8,18 @@ import itertools
 
 import calling
 import pytest
+from canaries import pod_of
 from one_by_one import EvictingCluster, on_delete
 from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
-from ansible_collections.restartx.core.plugins.module_utils.rollout import marks, snapshots
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from tests.unit.verbs.test_between_pods import later, message, outcome, restart, start
 from tests.unit.verbs.test_between_pods import plan as plan_of
+from tests.unit.verbs.test_between_pods_partition import cluster_of
+from tests.unit.verbs.test_between_pods_partition import plan as plan_of_partition
+from tests.unit.verbs.test_between_pods_partition import start as start_partition
 
 BETWEEN = {"order": "ordinal", "snapshot": {"class": "csi"}}
 CLASSES = f"{snapshots.API}/volumesnapshotclasses"
@@ -191,6 +195,19 @@ def test_with_a_limit_the_snapshots_of_the_next_workload_are_made_when_its_turn_
     assert all(at < 1 for at, _claim in cluster.made) and len(cluster.made) == 9
 
 
+def test_one_that_cannot_start_although_its_snapshots_are_ready_does_not_keep_others_back_for_long():
+    cluster = SnapshottingCluster(on_delete(), on_delete(name="web"))
+    given = plan_of(BETWEEN, {"shut": {"job": "shop/shut", "timeout": "5m", "interval": "1s"}}, max_parallel=1)
+    entry = given["workloads"][0]
+    given["workloads"] = [{**entry, "gates": {"before": ["shut"]}}, {**entry, "id": "web", "name": "web"}]
+    job = "/apis/batch/v1/namespaces/shop/jobs/shut"
+    cluster.objects[job] = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    cluster.fail = lambda verb, path: cluster.objects.pop(job, None) and None if cluster.made else None
+    result = start(cluster, given)
+    found = {one["name"]: one["outcome"] for one in result["results"]}
+    assert found == {"db": "not_started", "web": "restarted"}, result
+
+
 def test_a_workload_without_pods_needs_none():
     cluster = SnapshottingCluster(on_delete(replicas=0))
     assert outcome(restart(cluster, between_pods=BETWEEN)) == "restarted" and not cluster.made
@@ -258,3 +275,21 @@ def test_claims_that_are_made_for_a_pod_count_too():
     pod = {"metadata": {"name": "db-0"}, "spec": {"volumes": [{"name": "scratch", "ephemeral": {}}, {"name": "tmp"}]}}
     pod["spec"]["volumes"][0]["ephemeral"] = {"volumeClaimTemplate": {}}
     assert snapshots.claims([pod]) == ["db-0-scratch"]
+
+
+def test_a_partition_that_goes_down_pod_by_pod_waits_for_the_snapshots_too():
+    cluster = cluster_of(replicas=3)
+    one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+    for number in range(3):
+        pod = pod_of(one, "old", number)
+        pod["spec"] = {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": f"data-db-{number}"}}]}
+        cluster.pods.append(pod)
+    cluster.namespaces.add("shop")
+    cluster.objects |= {snapshots.API: {}, f"{CLASSES}/csi": {}}
+    paths = [snapshots.path("shop", snapshots.name_of("r1", claim)) for claim in CLAIMS]
+    result = start_partition(cluster, plan_of_partition({**BETWEEN, "settle": "10s"}), wait_timeout="1m")
+    assert outcome(result) == "not_started" and not cluster.patches and all(path in cluster.objects for path in paths)
+    for path in paths:
+        cluster.objects[path]["status"] = {"readyToUse": True}
+    assert outcome(start_partition(cluster, plan_of_partition({**BETWEEN, "settle": "10s"}))) == "restarted"
+    assert [number for _name, number in cluster.replaced] == [1, 2, 3]
