@@ -116,6 +116,14 @@ def test_the_leader_goes_last_and_alone():
     assert cluster.evicted == ["db-2", "db-1", "db-0", "db-3"]
 
 
+def gate_on_room(cluster, least, hold, timeout):
+    """A gate that is open while so many pods are ready."""
+    resources = [{"kind": "StatefulSet", "name": "statefulsets", "namespaced": True}]
+    cluster.objects["/apis/apps/v1"] = {"resources": resources}
+    asked = {"object": {"kind": "StatefulSet", "name": "db", "namespace": "shop"}, "interval": "1s"}
+    return {"room": {**asked, "that": f"status.readyReplicas >= `{least}`", "timeout": timeout, "for": hold}}
+
+
 @pytest.mark.parametrize(
     "least, ready, hold, fewest",
     [(4, 3, "0", 3), (5, 3, "0", 4), (4, 30, "10s", 3), (5, 30, "10s", 4), (4, 3, "10s", 4), (4, 30, "40s", 4)],
@@ -123,19 +131,19 @@ def test_the_leader_goes_last_and_alone():
 def test_a_gate_that_closes_while_one_is_on_its_way_makes_them_fewer(least, ready, hold, fewest):
     """One that must be open for longer than a pod takes to get ready lets them go one by one."""
     cluster = EvictingCluster(on_delete(replicas=5), ready=ready)
-    resources = [{"kind": "StatefulSet", "name": "statefulsets", "namespaced": True}]
-    cluster.objects["/apis/apps/v1"] = {"resources": resources}
-    gate = {
-        "object": {"kind": "StatefulSet", "name": "db", "namespace": "shop"},
-        "that": f"status.readyReplicas >= `{least}`",
-        "timeout": "60s",
-        "interval": "1s",
-        "for": hold,
-    }
-    given = plan_of({**TWO, "gates": ["room"]}, {"room": gate}, timeout="2m")
+    given = plan_of({**TWO, "gates": ["room"]}, gate_on_room(cluster, least, hold, "60s"), timeout="2m")
     result = start(cluster, given)
     assert outcome(result) == "restarted", result
     assert cluster.evicted == DOWN and cluster.fewest["db"] == fewest
+
+
+def test_a_gate_that_is_closed_does_not_hide_that_a_pod_does_not_come_back():
+    cluster = EvictingCluster(on_delete(replicas=5))
+    cluster.broken.add("db-4")
+    given = plan_of({**TWO, "gates": ["room"]}, gate_on_room(cluster, 5, "0", "1h"))
+    result = start(cluster, given, wait_timeout="2h")
+    assert outcome(result) == "unfinished" and cluster.evicted == ["db-4"]
+    assert "not done after 30s: 1 of 5 pods are new; pod db-4 is new and not ready" in message(result)
 
 
 def _end():
