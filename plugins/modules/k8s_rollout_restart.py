@@ -123,8 +123,8 @@ options:
   between_pods:
     description:
       - Restarts StatefulSets and DaemonSets with the update strategy OnDelete, which are refused otherwise. Their pods are evicted one
-        at a time, each when its predecessor has been replaced by a pod that is ready. So PodDisruptionBudgets hold, and nothing is
-        deleted.
+        at a time (or O(between_pods.max_unavailable)), each when its predecessor has been replaced by a pod that is ready. So
+        PodDisruptionBudgets hold, and nothing is deleted.
       - Workloads with another update strategy are refused, except for StatefulSets of a O(plan) with O(journal), whose partition goes down
         pod by pod.
       - It needs O(wait=true) and C(rbac/between_pods.yml) of the collection.
@@ -141,12 +141,26 @@ options:
       settle:
         description: How long each new pod must stay ready before the next one is evicted. C(minReadySeconds) counts too.
         type: str
+      max_unavailable:
+        description:
+          - How many pods are replaced at a time, as a number or a percentage of the wanted pods, which is rounded down but at least 1.
+            The next ones are evicted when all of them are ready.
+          - With the order V(zone), they are of one zone. The leader is always evicted alone. The default is one pod.
+        type: str
       leader:
         description:
           - How to find the pod that leads. It goes last. It is looked for before each eviction, and nothing is evicted while it is not
             known.
           - Either C(label), such as C(role=primary), which only the leader has. Or C(object) with C(api_version), C(kind), C(name) and
             perhaps C(namespace), and C(that), a JMESPath expression which gives the name of the pod.
+          - Or C(http) with C(port) and perhaps C(path) and C(scheme), to which the leader answers with one of C(status) (200 by
+            default), or with JSON of which C(that) is true. It needs C(rbac/leader_http.yml).
+        type: dict
+      snapshot:
+        description:
+          - A VolumeSnapshot of each PersistentVolumeClaim that the pods mount must be ready before the workload is restarted. It has
+            C(class), the name of a VolumeSnapshotClass, and perhaps C(timeout) (10 minutes by default). The snapshots stay.
+          - If one of them fails or is not ready in time, the workload is not started. It needs C(rbac/snapshots.yml).
         type: dict
   delete_stuck_pods:
     description:
@@ -519,7 +533,9 @@ JOURNAL = {
 BETWEEN_PODS = {
     "order": {"type": "str", "choices": ["ordinal", "age", "zone"], "required": True},
     "settle": {"type": "str"},
+    "max_unavailable": {"type": "str"},
     "leader": {"type": "dict"},
+    "snapshot": {"type": "dict"},
 }
 
 

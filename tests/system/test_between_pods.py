@@ -28,17 +28,17 @@ def permitted(namespace):
     return namespace
 
 
-def create(namespace, kind="StatefulSet", **spec):
+def create(namespace, kind="StatefulSet", number=3, **spec):
     """A workload that no controller restarts, with all its pods ready."""
-    replicas = {} if kind == "DaemonSet" else {"replicas": 3, "podManagementPolicy": "Parallel"}
+    replicas = {} if kind == "DaemonSet" else {"replicas": number, "podManagementPolicy": "Parallel"}
     namespace.create(workload(kind, "db", **replicas, **ON_DELETE, **spec), ready=False)
     wait_until(lambda: healthy_pods(namespace) and all_ready(namespace), "the pods to be ready", timeout=LONG)
 
 
 def all_ready(namespace):
-    found = [one["status"] for kind in ("StatefulSet", "DaemonSet") for one in namespace.list(f"{kind.lower()}s")]
-    (status,) = found
-    wanted = status.get("desiredNumberScheduled", 3)
+    (found,) = [one for kind in ("StatefulSet", "DaemonSet") for one in namespace.list(f"{kind.lower()}s")]
+    status = found["status"]
+    wanted = found["spec"].get("replicas", status.get("desiredNumberScheduled", 0))
     return wanted > 1 and status.get("availableReplicas", status.get("numberAvailable")) == wanted
 
 
@@ -96,6 +96,22 @@ def test_a_module_that_is_killed_goes_on_with_the_rest(permitted):
     assert permitted.revisions("StatefulSet", "db") == [1, 2]
 
 
+def test_two_at_a_time_and_never_more_also_after_a_kill(permitted):
+    create(permitted, number=5, delay="1s")
+    permitted.create(budget("db", {"app": "db"}, minAvailable=2), ready=False)
+    watch, began = Watch(permitted), now()
+    between = {**ORDINAL, "max_unavailable": "40%"}
+    options = {"kind": ["StatefulSet"], "run_id": "r1", "between_pods": between}
+    first = permitted.start("restart", **options)
+    wait_until(lambda: len(evictions(permitted, began)) >= 3, "the second two pods to be evicted", timeout=LONG)
+    first.process.kill()
+    first.process.communicate()
+    result = permitted.start("restart", **options).result(longest=300)
+    assert outcomes(result)["db"] in ("restarted", "already_restarted"), result
+    assert evictions(permitted, began) == [f"db-{place}" for place in (4, 3, 2, 1, 0)]
+    assert watch.fewest() == 3 and len(carrying(permitted, "r1")) == 5
+
+
 def test_a_daemon_set_is_restarted_zone_by_zone(permitted):
     nodes = permitted.cluster.kubectl("get", "nodes", "-o", "json").stdout
     zones = {
@@ -103,12 +119,13 @@ def test_a_daemon_set_is_restarted_zone_by_zone(permitted):
         for one in json.loads(nodes)["items"]
     }
     create(permitted, "DaemonSet")
-    node_of = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in permitted.list("pods")}
-    began = now()
-    result = permitted.run("restart", kind=["DaemonSet"], run_id="r1", between_pods={"order": "zone"})
-    assert outcomes(result) == {"db": "restarted"}, result
-    evicted = [zones[node_of[name]] for name in evictions(permitted, began)]
-    assert evicted == sorted(evicted) and len(evicted) == len(node_of)
+    for run, between in (("r1", {"order": "zone"}), ("r2", {"order": "zone", "max_unavailable": 2})):
+        node_of = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in healthy_pods(permitted)}
+        began = now()
+        result = permitted.start("restart", kind=["DaemonSet"], run_id=run, between_pods=between).result(longest=300)
+        assert outcomes(result) == {"db": "restarted"}, result
+        evicted = [zones[node_of[name]] for name in evictions(permitted, began)]
+        assert evicted == sorted(evicted) and len(evicted) == len(node_of)
 
 
 def test_a_pod_that_does_not_come_back_is_a_failure_with_its_cause_and_no_other_one_is_evicted(permitted):

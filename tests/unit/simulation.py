@@ -15,7 +15,7 @@ import itertools
 import typing as t
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import watch
-from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing, Reply
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
     Conflict,
     Forbidden,
@@ -150,6 +150,7 @@ class FakeCluster:
         self.secrets: set[str] = set()
         self.before_patch: t.Callable[[dict], None] = lambda one: None
         self.fail: t.Callable[[str, str], Exception | None] = lambda verb, path: None
+        self.answers: dict[str, t.Callable[[], Reply]] = {}  # of pods, by the path of the request
         self.hangs: t.Container[str] = ()  # names of objects that no request gets an answer about
         self.executor: Executor | None = None
         self.user = "system:serviceaccount:restartx-system:restartx"
@@ -197,6 +198,10 @@ class FakeCluster:
     def get(self, path, params=None, *, deadline=None):
         self._ask("get", path, deadline)
         return copy.deepcopy(self._held(path))
+
+    def reply(self, path, *, deadline=None):
+        self._ask("reply", path, deadline)
+        return self.answers[path]()
 
     def create(self, path, body, *, permitted=None, **options):
         self._ask("create", path, permitted=permitted)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +23,18 @@ class Listing:
 
     items: list[dict]
     resource_version: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a pod has answered through the API server. It may hold secrets."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> object:
+        """The body as JSON. Raises ValueError."""
+        return json.loads(self.body)
 
 
 class Stream(Protocol):
@@ -51,6 +64,8 @@ class Reader(Protocol):
         deadline: float | None = None,
         attempts: int | None = None,
     ) -> Listing: ...
+
+    def reply(self, path: str, *, deadline: float | None = None) -> Reply: ...
 
     def names(self, path: str, *, deadline: float | None = None) -> frozenset[str]: ...
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing, Permitted
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing, Permitted, Reply
 from ansible_collections.restartx.core.plugins.module_utils.cluster.connection import (
     READ_SECONDS,
     Connection,
@@ -129,6 +129,14 @@ class Client:
         def call() -> str:
             request = Request("GET", path, params or {}, silence=self._silence(deadline))
             return b"\n".join(Stream(self._connection, request).lines()).decode("utf-8", "replace")
+
+        return self._retry.run(call, resend=True, deadline=deadline, limit=lambda error: 1)
+
+    def reply(self, path: str, *, deadline: float | None = None) -> Reply:
+        """What a pod answers to a GET request that the API server passes on. One attempt, because callers ask again."""
+
+        def call() -> Reply:
+            return self._connection.ask(Request("GET", path, silence=self._silence(deadline)))
 
         return self._retry.run(call, resend=True, deadline=deadline, limit=lambda error: 1)
 

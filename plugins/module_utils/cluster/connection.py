@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Permitted
+from ansible_collections.restartx.core.plugins.module_utils.cluster import replies
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Permitted, Reply
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api_errors import (
     Answer,
     error_of,
@@ -42,6 +43,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.pools import
 from ansible_collections.restartx.core.plugins.module_utils.cluster.redaction import hide
 from ansible_collections.restartx.core.plugins.module_utils.cluster.transport_errors import trouble_of
 
+R = t.TypeVar("R")
 USER_AGENT = "restartx/0.1.0"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0  # the API server itself ends a request after that time
@@ -66,7 +68,8 @@ class Request:
     def target(self) -> str:
         """Path and query as they are sent. A path such as `.../pods/..` would reach another object, so it is
         refused."""
-        if not self.path.startswith("/") or any(part in ("", ".", "..") for part in self.path[1:].split("/")):
+        parts = self.path.removesuffix("/") if self.path.endswith("/proxy/") else self.path
+        if not self.path.startswith("/") or any(part in ("", ".", "..") for part in parts[1:].split("/")):
             raise Invalid(f'"{self.path}" is not a path of the API: correct the names in it', path=self.path)
         params = {
             name: str(value).lower() if isinstance(value, bool) else value
@@ -118,17 +121,16 @@ class Connection:
 
         Raises ClusterError for every answer that is not 2xx, and if no answer came.
         """
-        generation, credential = self._credentials.current(request.silence)
-        try:
-            return self._send(request, credential)
-        except Unauthorized:
-            if not self._credentials.renew(generation, request.silence):
-                raise
-        return self._send(request, self._credentials.current(request.silence)[1])
+        return self._with_credentials(request, self._send)
 
     def fetch(self, request: Request) -> dict:
         """Send it and return the whole answer as JSON."""
         return self._json_of(self._body_of(self.open(request), request), request)
+
+    def ask(self, request: Request) -> Reply:
+        """Send it to a pod through the API server, and return what the pod answers, with any status. Raises ClusterError if the
+        API server could not ask it."""
+        return self._with_credentials(request, self._asked)
 
     def info(self) -> ConnectionInfo:
         """How the server is reached, and with which credentials. Sends no request."""
@@ -199,7 +201,39 @@ class Connection:
             if self._pools is not None:
                 self._pools.clear()
 
+    def _with_credentials(self, request: Request, send: t.Callable[[Request, Credential], R]) -> R:
+        generation, credential = self._credentials.current(request.silence)
+        try:
+            return send(request, credential)
+        except Unauthorized:
+            if not self._credentials.renew(generation, request.silence):
+                raise
+        return send(request, self._credentials.current(request.silence)[1])
+
+    def _asked(self, request: Request, credential: Credential) -> Reply:
+        response = self._exchange(request, credential)
+        try:
+            body = replies.body_of(response, request.path, self._now, self._now() + request.silence)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self.trouble(error, request.path) from None
+        refused = replies.refusal(response.status, body)
+        if refused is not None:
+            raise self.error_of(request, response.status, refused, response.headers.get("Retry-After"))
+        return Reply(response.status, body)
+
     def _send(self, request: Request, credential: Credential) -> urllib3.response.BaseHTTPResponse:
+        response = self._exchange(request, credential)
+        self._note_warnings(response.headers.get("Warning", ""))
+        if 200 <= response.status < 300:
+            self._accepted, self._refused_at = True, None
+            return response
+        try:
+            status = parse_status(self._body_of(response, request))
+        except ClusterError:  # the body is incomplete, so only the status is known
+            status = {}
+        raise self.error_of(request, response.status, status, response.headers.get("Retry-After"))
+
+    def _exchange(self, request: Request, credential: Credential) -> urllib3.response.BaseHTTPResponse:
         pools = self._pools_for(credential)
         url = self.endpoint.host + request.target()
         refusal = request.permitted() if request.permitted else None
@@ -223,15 +257,7 @@ class Connection:
         self.answered = True
         if self._outage:
             self._outage, self._settled_at = False, self._now() + _SETTLING
-        self._note_warnings(response.headers.get("Warning", ""))
-        if 200 <= response.status < 300:
-            self._accepted, self._refused_at = True, None
-            return response
-        try:
-            status = parse_status(self._body_of(response, request))
-        except ClusterError:  # the body is incomplete, so only the status is known
-            status = {}
-        raise self.error_of(request, response.status, status, response.headers.get("Retry-After"))
+        return response
 
     def _body_of(self, response: urllib3.response.BaseHTTPResponse, request: Request) -> bytes:
         try:

@@ -60,7 +60,7 @@ class Held(Step):
 
     def released(self, workload: dict) -> dict:
         found = canary.released(workload, self.its, self.stamp.run)
-        return canary.one_at_a_time(found) if self.its.moves else found
+        return canary.some_at_a_time(found, self.its) if self.its.moves else found
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         if outcome is Outcome.SUPERSEDED and canary.release(workload, self.its, self.stamp.run):
@@ -107,7 +107,7 @@ class CanaryStep(Held, RestartStep):
         if not (self.its.evicts and canary.tightened(workload, self.its, self.stamp.run)):
             return None
         spare = kinds.kind_of(workload).missing_at_once(self.released(workload)) - 1
-        return PodByPod(pod_order.CANARY, most=self.its.pods, spare=max(spare, 0))
+        return PodByPod(pod_order.CANARY, first=self.its.pods, spare=max(spare, 0))
 
 
 @dataclass(frozen=True)

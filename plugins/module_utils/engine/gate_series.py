@@ -31,10 +31,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Told:
-    """What an answer means: all gates are open, or which one is closed and why. If it has failed, it is not asked again."""
+    """What an answer means: all gates are open, or which one is closed and why. If it has failed, it is not asked again.
+
+    `opens` tells whether the gate is open, but not long enough yet, and `final` whether it can never open.
+    """
 
     state: State
     words: str = ""
+    opens: bool = False
+    final: bool = False
 
 
 class GateSeries:
@@ -75,7 +80,8 @@ class GateSeries:
                 passed = f"the {which} counts as open for {task.title}, because on_timeout is continue"
                 self.warnings.append(f"{passed}: {verdict.said}")
             return self._next(task, series)
-        return Told(verdict.state, f"the {which} ({gate.provider.about()}) is closed: {verdict.said}")
+        words = f"the {which} ({gate.provider.about()}) is closed: {verdict.said}"
+        return Told(verdict.state, words, told_by_gate.is_open, told_by_gate.final)
 
     def _next(self, task: Task, series: Series) -> Told | None:
         del series.left[0]

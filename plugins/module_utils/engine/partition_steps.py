@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps of a StatefulSet whose partition goes down pod by pod, between the restart and the release of a canary."""
+"""The steps of a StatefulSet whose partition goes down by some pods at a time, between the restart and the release of a canary."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome impo
 
 @dataclass(frozen=True)
 class LowerStep(Held):
-    """Lets the controller replace one more pod. It is over when that is there; the trial that follows waits until it is
+    """Lets the controller replace the next pods. It is over when these are there; the trial that follows waits until they are
     ready."""
 
     stamp: restart.Stamp
@@ -71,7 +71,7 @@ class LowerStep(Held):
 
 @dataclass(frozen=True)
 class LastStep(canary_steps.ReleaseStep):
-    """Gives back the strategy, which lets the controller replace the last pod. So it is no part of what has begun."""
+    """Gives back the strategy, which lets the controller replace the last pods. So it is no part of what has begun."""
 
     goes_on = False
 
@@ -81,8 +81,8 @@ class LastStep(canary_steps.ReleaseStep):
 
 
 def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Iterator[Step]:
-    """The steps that follow the restart of the first pod: for each other one a trial of those that are new, and then a lower
-    partition. An earlier start may have been through some of them."""
+    """The steps that follow the restart of the first pods: for the next ones each time a trial of those that are new, and then
+    a lower partition. An earlier start may have been through some of them."""
     stamp, mode, its = first.stamp, first.mode, first.its
     wanted, partition = kinds.kind_of(workload).wanted(workload), int(its.partition or 0)
     if restart.carries(workload, stamp):
@@ -92,7 +92,7 @@ def of(first: CanaryStep | EnforceStep, workload: dict, trial: Trial) -> t.Itera
         partition = kinds.field(workload, "spec.updateStrategy.rollingUpdate.partition", 0)
     while partition > its.floor:
         yield TrialStep(stamp, mode, its, replace(trial, pods=wanted - partition))
-        partition -= 1
+        partition -= max(its.pods, 1)
         if partition > its.floor:
             yield LowerStep(stamp, mode, its, partition)
     following = LastStep if (its.partition or 0) > its.floor else canary_steps.ReleaseStep

@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Evicts the pods of workloads one by one, each as soon as the one before it has been replaced well.
+"""Evicts the pods of workloads one by one, or some at a time, each as soon as those before it have been replaced well.
 
 Nothing of it outlives the module: which pods are old is seen from the cluster, so a resumed run goes on with the rest.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
     ClusterError,
@@ -19,10 +18,11 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     NotPermitted,
     OverBudget,
 )
-from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine import requests, turnout
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
 from ansible_collections.restartx.core.plugins.module_utils.engine.guarded import guarded
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import Permission
+from ansible_collections.restartx.core.plugins.module_utils.engine.pod_course import Course
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_gates import PodGates
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
@@ -30,7 +30,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import P
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_batch, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import Turn
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
@@ -44,26 +44,6 @@ SEVERAL = "more than one PodDisruptionBudget"  # of an error that does not go aw
 GRANT = "rbac/between_pods.yml grants it"
 
 Judgement = t.Callable[[Task, Outcome, str], None]
-
-
-@dataclass
-class _Course:
-    """How far one workload is. Instants are of the monotonic clock."""
-
-    asked_at: float | None = None  # while the pods are read
-    question: int | None = None  # the number of that read; answers to others are late
-    again: bool = False  # something has changed meanwhile
-    evicting: bool = False  # a pod is being evicted
-    outdated: bool = False  # that eviction is one of the step before
-    finished: bool = False  # no pod is left to be replaced
-    zones: dict[str, str] = field(default_factory=dict)
-    ready: dict[pod_order.Ready, float] = field(default_factory=dict)  # new pods, and when each was seen so first
-    evicted: dict[str, str] = field(default_factory=dict)  # the pod that was evicted in each place, by its uid
-    due: float | None = None  # when the pods are to be read
-    unread_since: float | None = None
-    failing_since: float | None = None  # while evictions end with errors that may go away
-    done: str = ""  # how far it is, in words
-    evicted_name: str = ""  # of the pod that is being evicted
 
 
 class PodsOneByOne:
@@ -92,7 +72,7 @@ class PodsOneByOne:
         self._ended, self._failed = ended, failed
         self._moves = moves
         self._done = done
-        self._courses: dict[Key, _Course] = {}
+        self._courses: dict[Key, Course] = {}
         self._numbers = itertools.count()
 
     @property
@@ -104,7 +84,7 @@ class PodsOneByOne:
         """A rollout of the task begins."""
         last = self._courses.pop(task.key, None)
         if last and last.evicting:  # its answer is still to come, and nothing else is evicted before
-            self._courses[task.key] = _Course(evicting=True, outdated=True)
+            self._courses[task.key] = Course(evicting=True, outdated=True)
         self._gates.leave(task)
 
     def decides(self, task: Task) -> bool:
@@ -114,7 +94,7 @@ class PodsOneByOne:
 
     def look(self, task: Task) -> None:
         """The workload of the task may have changed."""
-        course, its = self._courses.setdefault(task.key, _Course()), task.step.pod_by_pod(task.object)
+        course, its = self._courses.setdefault(task.key, Course()), task.step.pod_by_pod(task.object)
         if its is None or course.evicting:
             return
         course.again = course.asked_at is not None
@@ -123,19 +103,19 @@ class PodsOneByOne:
 
     def ring(self, task: Task, now: float) -> None:
         """Handles an instant of the task that has been reached."""
-        course = self._courses.setdefault(task.key, _Course())
+        course = self._courses.setdefault(task.key, Course())
         self._gates.ring(task, now)
         if course.due is not None and now >= course.due:
             course.due = None
             self.look(task)
 
-    def _ask_pods(self, task: Task, course: _Course, its: PodByPod) -> None:
+    def _ask_pods(self, task: Task, course: Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
         course.question = next(self._numbers)
-        until = course.asked_at + REQUEST_SECONDS + requests.zone_seconds(task.object, its.order, course.zones)
+        until = course.asked_at + REQUEST_SECONDS + turnout.zone_seconds(task.object, its.order, course.zones)
         asking = Asking(self._executor.cluster, self._executor.clock.now(), until)
-        asked = (asking, task.object, its.order, its.leader, course.zones, its.run is not None)
-        self._executor.do(("pods_of_turn", task.key), requests.numbered_turnout, course.question, *asked)
+        asked = (asking, task.object, its, dict(course.zones), dict(course.places))
+        self._executor.do(("pods_of_turn", task.key), turnout.numbered, course.question, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
         """Handles the pods of a workload."""
@@ -156,11 +136,9 @@ class PodsOneByOne:
             self._unread(task, course, str(seen), now)
         else:
             course.unread_since = None
-            how = (its.order, course.zones, its.run, seen.leader, seen.undoes, its.most, its.spare)
-            turn = pod_order.turn(task.object, seen.pods, seen.revision, *how)
-            self._judge(task, course, its, turn, asked_at)
+            self._judge(task, course, its, seen.turn(task.object, its, course.places), asked_at)
 
-    def _unread(self, task: Task, course: _Course, error: str, now: float) -> None:
+    def _unread(self, task: Task, course: Course, error: str, now: float) -> None:
         """What the pods do cannot be found out: it is tried again for a while, and nothing is evicted."""
         course.unread_since = now if course.unread_since is None else course.unread_since
         if now - course.unread_since >= UNREAD_SECONDS:
@@ -169,9 +147,10 @@ class PodsOneByOne:
         else:
             course.due = self._timers.set(task, now + REFUSED_PAUSE)
 
-    def _judge(self, task: Task, course: _Course, its: PodByPod, turn: Turn, asked_at: float) -> None:
+    def _judge(self, task: Task, course: Course, its: PodByPod, turn: Turn, asked_at: float) -> None:
         now = self._executor.clock.monotonic()
-        course.done = turn.done
+        course.done, course.joins = turn.done, bool(turn.joins)
+        course.places = course.places if turn.waits or turn.joins else {}
         course.ready = {one: course.ready.get(one, now) for one in turn.ready}
         if turn.waits or turn.pod is None:
             self._gates.leave(task)
@@ -196,10 +175,10 @@ class PodsOneByOne:
         if least and asked_at < settled_at:
             self._gates.leave(task)
             self._hold(task, course, f"{turn.done}, and must stay ready for {duration.text(least)}", settled_at)
-        elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"]):
+        elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"], course.joins):
             self._evict(task, course, turn)
 
-    def _wait(self, task: Task, course: _Course, message: str) -> None:
+    def _wait(self, task: Task, course: Course, message: str) -> None:
         """Something is under way that should end within the timeout."""
         self._goes_on(task, message)
         course.due = self._timers.set(task, self._executor.clock.monotonic() + LOOK_EVERY)
@@ -210,22 +189,30 @@ class PodsOneByOne:
             task.to(State.WATCHING, self._executor.clock)
             self._moves(task)
 
-    def _hold(self, task: Task, course: _Course, message: str, until: float | None) -> None:
-        """Nothing is under way: no pod may be evicted yet. An undo is not held for longer than its timeout."""
+    def _hold(self, task: Task, course: Course, message: str, until: float | None) -> None:
+        """Nothing is under way: no pod may be evicted yet. An undo is not held for longer than its timeout.
+
+        While others are being replaced, it is evicted with the next ones instead."""
+        if course.joins:
+            course.places = {}
+            self._gates.leave(task)
+            self._wait(task, course, message)
+            return
         task.message = message
         if task.state is State.WATCHING and not _undoes(task):
             task.to(State.SETTLING, self._executor.clock)
         if until is not None:
             course.due = self._timers.set(task, until)
 
-    def _evict(self, task: Task, course: _Course, turn: Turn) -> None:
+    def _evict(self, task: Task, course: Course, turn: Turn) -> None:
         pod = t.cast(dict, turn.pod)
-        meta, slot = pod["metadata"], pod_order.slot(task.object, pod)
+        meta, slot = pod["metadata"], pod_batch.place(task.object, pod)
         if course.evicted.get(slot, meta["uid"]) != meta["uid"]:
             told = f"pod {meta['name']} was created after an eviction and is not of the newest revision, so none is evicted any more"
             self._failed(task, Outcome.FAILED, told)
             return
         course.evicted[slot], course.evicting = meta["uid"], True
+        course.places[slot] = pod_order.zone_of(pod, course.zones)
         course.evicted_name = meta["name"]
         self._gates.leave(task)  # they are asked again if this is not allowed
         task.message = f"{turn.done}; evicting pod {meta['name']}"
@@ -267,11 +254,11 @@ class PodsOneByOne:
         else:
             self._failed(task, Outcome.FAILED, str(error))
 
-    def _not_yet(self, task: Task, course: _Course, why: str) -> None:
+    def _not_yet(self, task: Task, course: Course, why: str) -> None:
         told = f"{course.done}; pod {course.evicted_name} may not be evicted yet: {why}"
         self._hold(task, course, told, self._executor.clock.monotonic() + REFUSED_PAUSE)
 
-    def _fails(self, task: Task, course: _Course, error: str) -> None:
+    def _fails(self, task: Task, course: Course, error: str) -> None:
         """An eviction could not be carried out: it is tried again, for no longer than the timeout."""
         now = self._executor.clock.monotonic()
         course.failing_since = now if course.failing_since is None else course.failing_since
@@ -282,12 +269,13 @@ class PodsOneByOne:
         told = f"{course.done}; pod {course.evicted_name} could not be evicted for {span}: {error}"
         self._failed(task, Outcome.UNFINISHED, told)
 
-    def _closed(self, task: Task, told: str) -> None:
-        """A gate is closed."""
+    def _closed(self, task: Task, told: str, a_while: bool) -> None:
+        """A gate is closed, perhaps only for a while."""
         course = self._courses[task.key]
-        self._hold(task, course, f"{course.done}; {told}", None)
+        if not (course.joins and a_while):  # meanwhile, others are being replaced
+            self._hold(task, course, f"{course.done}; {told}", None)
 
-    def _replacing(self, task: Task, course: _Course) -> None:
+    def _replacing(self, task: Task, course: Course) -> None:
         """A pod ends, and its successor has the whole timeout to get ready."""
         if task.state is State.SETTLING:
             task.to(State.WATCHING, self._executor.clock)

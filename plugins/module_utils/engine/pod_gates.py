@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
 from ansible_collections.restartx.core.plugins.module_utils.engine.gate_series import GateSeries, Series
@@ -17,15 +18,25 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome impo
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
 
+@dataclass
+class _Asked:
+    """The gates of one pod."""
+
+    pod: str  # its uid
+    series: Series
+    joins: bool = False  # other pods are being replaced, so nothing fails if a gate does not open
+
+
 class PodGates:
-    """Tells `opened` when all gates have opened, `closed` why one has not, and `failed` if it does not open in time."""
+    """Tells `opened` when all gates have opened, `closed` why one has not, and `failed` if it does not open in time. `closed` is
+    also told whether it may only take a while: the gate is open, or was not asked yet."""
 
     def __init__(
         self,
         executor: Executor,
         timers: Timers,
         opened: t.Callable[[Task], None],
-        closed: t.Callable[[Task, str], None],
+        closed: t.Callable[[Task, str, bool], None],
         failed: t.Callable[[Task, Outcome, str], None],
     ):
         self._series = GateSeries(executor, timers, "gate_of_pod")
@@ -33,23 +44,23 @@ class PodGates:
         self._opened = opened
         self._closed = closed
         self._failed = failed
-        self._asked: dict[Key, tuple[str, Series]] = {}  # with the uid of the pod
+        self._asked: dict[Key, _Asked] = {}
 
     @property
     def warnings(self) -> list[str]:
         """What the user should know besides the outcomes."""
         return self._series.warnings
 
-    def open(self, task: Task, gates: t.Sequence[tuple[str, Gate]], pod: str) -> bool:
-        """Whether the gates have opened for this pod. Otherwise they are asked."""
+    def open(self, task: Task, gates: t.Sequence[tuple[str, Gate]], pod: str, joins: bool) -> bool:
+        """Whether the gates have opened for this pod. Otherwise they are asked. It may `join` others that are being replaced."""
         if not gates:
             return True
-        of, series = self._asked.get(task.key, ("", None))
-        if series is None or of != pod:
-            self._closed(task, "the gates are asked")
-            self._asked[task.key] = pod, self._series.begin(task, gates)
-            return False
-        return not series.left
+        asked = self._asked.get(task.key)
+        if asked is None or asked.pod != pod:
+            self._closed(task, "the gates are asked", True)
+            self._asked[task.key] = asked = _Asked(pod, self._series.begin(task, gates))
+        asked.joins = joins
+        return not asked.series.left
 
     def leave(self, task: Task) -> None:
         """What the gates told is no longer about what is next."""
@@ -57,17 +68,19 @@ class PodGates:
 
     def ring(self, task: Task, now: float) -> None:
         """Handles an instant of the task that has been reached."""
-        _pod, series = self._asked.get(task.key, ("", None))
-        self._series.ring(task, series, now)
+        asked = self._asked.get(task.key)
+        self._series.ring(task, asked.series if asked else None, now)
 
     def _told(self, task: Task, answer: Answer) -> None:
         """Handles the answer of a gate."""
-        _pod, series = self._asked.get(task.key, ("", None))
-        told = self._series.take(task, series, answer)
-        if told is None:
+        asked = self._asked.get(task.key)
+        told = self._series.take(task, asked.series if asked else None, answer)
+        if asked is None or told is None:
             return
         if told.state is State.CLOSED:
-            self._closed(task, told.words)
+            self._closed(task, told.words, told.opens)
+        elif told.state is State.FAILED and asked.joins and not told.final:
+            self._closed(task, told.words, False)
         elif told.state is State.FAILED:
             self._failed(task, Outcome.UNFINISHED, f"no further pod is evicted: {told.words}")
         else:

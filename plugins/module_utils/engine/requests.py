@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime
 import typing as t
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
@@ -16,23 +15,17 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.errors impor
     NotFound,
     NotPermitted,
 )
-from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
-from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     history,
     kinds,
     owner,
-    pod_order,
     settled,
     undo,
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
-from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import observed
-from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 
 MAX_CONFLICTS = 10  # if a workload changes this often between read and patch, another controller keeps changing it
 MAX_TRIES = 60  # the limit if only the status changes, faster than a patch can be sent: about five minutes
-NODE_SECONDS = 0.2  # how long it may take to read the zone of one node, among many
 READ_SECONDS = 10.0  # seconds after the deadline of a change for a read that shows whether it was carried out
 
 
@@ -144,59 +137,6 @@ def delete_stuck_pods(cluster: Cluster, statefulset: dict, deadline: float | Non
             break
         deleted.append(meta["name"])
     return deleted
-
-
-@dataclass(frozen=True)
-class Turnout:
-    """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes. For an
-    undo, also the hashes of the revisions that the newest one undoes."""
-
-    pods: t.Sequence[dict]
-    revision: str | None
-    zones: t.Mapping[str, str]
-    leader: Leader | None = None
-    undoes: frozenset[str] = frozenset()
-
-
-def turnout(
-    asking: Asking, workload: dict, order: str, rule: LeaderRule | None, zones: t.Mapping[str, str], undo: bool
-) -> Turnout:
-    """Reads the pods, and what is needed to choose among them. `zones` are known already. Raises ClusterError."""
-    cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
-    kind, found = kinds.kind_of(workload), pods(cluster, workload, deadline)
-    revision, undoes = kind.newest_hash(workload), frozenset[str]()
-    if observed(workload) and (revision is None or undo):
-        held = revisions(cluster, workload, deadline)
-        newest = pod_order.newest(workload, held)
-        revision = kind.hash_of(newest.object) if newest else None
-        undoes = pod_order.undone_by(workload, newest, held) if newest and undo else undoes
-    known = dict(zones)
-    if order in pod_order.BY_ZONE:
-        nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
-        known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
-    return Turnout(found, revision, known, rule.find(asking, workload, found) if rule else None, undoes)
-
-
-def zone_seconds(workload: dict, order: str, known: t.Mapping[str, str]) -> float:
-    """How much longer turnout() may take because of zones that are not known yet."""
-    unknown = kinds.kind_of(workload).wanted(workload) - len(known) if order in pod_order.BY_ZONE else 0
-    return NODE_SECONDS * max(0, unknown)
-
-
-def numbered_turnout(question: int, *asked: t.Any) -> tuple[int, Turnout | ClusterError]:
-    """Runs in a worker: what turnout() has read, or why it could not, with the number of the question."""
-    try:
-        return question, turnout(*asked)
-    except ClusterError as error:
-        return question, error
-
-
-def _zone(cluster: Cluster, node: str, deadline: float) -> str:
-    try:
-        labels = kinds.labels_of(cluster.get(f"/api/v1/nodes/{quote(node, safe='')}", deadline=deadline))
-    except NotFound:
-        return ""
-    return labels.get(pod_order.ZONE_LABEL, "")
 
 
 def evict(cluster: Cluster, pod: dict, deadline: float | None) -> None:

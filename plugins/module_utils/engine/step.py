@@ -73,15 +73,17 @@ class Trial:
 @dataclass(frozen=True)
 class PodByPod:
     """How the pods of a workload are replaced one by one: in which order, and before each of them the new ones must have been
-    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone. With `most`, only
-    so many are, and `spare` others need not be ready: a controller replaces the others later."""
+    ready for `settle` seconds, and the gates must open. With a `run`, only pods of that run are: it is undone. `most` is how
+    many are replaced at a time: a number, or a percentage. With `first`, only so many are in all, and `spare` others need not be
+    ready: a controller replaces the others later."""
 
     order: str
     settle: float = 0.0
     gates: tuple[tuple[str, Gate], ...] = ()  # by name
     run: str | None = None
     leader: LeaderRule | None = None  # which pod goes last
-    most: int | None = None
+    most: int | str = 1
+    first: int | None = None
     spare: int = 0
 
 

@@ -116,10 +116,13 @@ def _read(given: Values, option: str, reader: t.Callable[[t.Any], R], missing: t
 
 
 def _expression(given: Values) -> Expression | None:
-    if "that" not in given:
-        return None
+    return expression(_read(given, "that", values.text, "")) if "that" in given else None
+
+
+def expression(written: str) -> Expression:
+    """The expression of the option `that`. Raises ScheduleError."""
     try:
-        return Expression(_read(given, "that", values.text, ""))
+        return Expression(written)
     except GateError as error:
         raise ScheduleError(f"that: {error}") from error
 

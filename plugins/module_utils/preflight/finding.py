@@ -19,6 +19,7 @@ CODES = {
     # What the cluster refuses.
     "no_journal_namespace": "The namespace of the journals does not exist.",
     "permission_missing": "The identity lacks a permission that the run needs.",
+    "no_snapshots": "The cluster cannot make the VolumeSnapshots that `between_pods` asks for.",
     "being_deleted": "The workload is being deleted.",
     "paused": "The Deployment is paused.",
     "on_delete": "The update strategy is OnDelete, so a restart replaces no pod.",

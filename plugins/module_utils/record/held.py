@@ -56,7 +56,7 @@ def partition_of(entry: Journal | None, workload: dict, may_be_held: bool) -> in
 
 
 def canary_of(
-    entry: Journal | None, workload: dict, planned: int | str | Canary | None, run: str, field_manager: str
+    entry: Journal | None, workload: dict, planned: canary.Pods | Canary | None, run: str, field_manager: str
 ) -> Canary | None:
     """The canary that the journal must have for a workload: the one that it has already, as long as that has left
     something, or that of the object as it is. `planned` are its pods as the plan has them, or what budgets ask for; None

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary, Pods
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
 Key = tuple[str, str, str]  # kind, namespace, name
@@ -35,7 +35,7 @@ class Title:
     break_circuit: str | None = None  # why the run could start after too many failures
     pausing: frozenset[str] = frozenset()  # the entries whose failed workloads are held for inspection
     undoing: frozenset[str] = frozenset()  # the entries whose failed workloads are undone
-    canaries: t.Mapping[str, int | str] = field(default_factory=dict)  # the pods of the canary of entries with one
+    canaries: t.Mapping[str, Pods] = field(default_factory=dict)  # the pods of the canary of entries with one
     enforced: t.Mapping[Key, Canary] = field(default_factory=dict)  # what budgets ask for, by workload
 
 

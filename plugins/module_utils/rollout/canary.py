@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import copy
 import typing as t
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, pod_batch, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -36,14 +36,25 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strate
 __all__ = ["NONE", "Canary"]
 
 DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
-EACH = "each"  # instead of a number: one pod after another
 
 
-def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canary:
+@dataclass(frozen=True)
+class Each:
+    """Instead of a number of pods: the partition goes down by so many at a time, as a number or a percentage."""
+
+    most: int | str = 1
+
+
+Pods = t.Union[int, str, Each]  # noqa: UP007  ansible-test's pylint takes the other form for an operation
+
+
+def of(workload: Object, pods: Pods, field_manager: str = MANAGER) -> Canary:
     """The canary of a workload that nothing holds yet. `pods` is a number, or a percentage of its pods, rounded up."""
-    if pods == EACH:
-        return replace(of(workload, 1, field_manager), moves=True)
     kind = kinds.kind_of(workload)
+    if isinstance(pods, Each):
+        first = of(workload, 1, field_manager)
+        number = min(pod_batch.number(pods.most, workload), max(kind.wanted(workload) - first.floor, 0))
+        return replace(first, pods=number, partition=max(kind.wanted(workload) - number, first.floor), moves=True)
     wanted, before = kind.wanted(workload), copy.deepcopy(field(workload, f"spec.{kind.strategy}"))
     if kind.pausable:
         return Canary(_number(pods, wanted), before, managers=(field_manager,))
@@ -54,12 +65,12 @@ def of(workload: Object, pods: int | str, field_manager: str = MANAGER) -> Canar
     return Canary(number, before, max(wanted - number, floor), (field_manager,))
 
 
-def planned(workload: Object, pods: int | str | None, field_manager: str = MANAGER) -> Canary | None:
+def planned(workload: Object, pods: Pods | None, field_manager: str = MANAGER) -> Canary | None:
     """The canary of a workload whose plan says so of `pods`; None if it has none. Only the partition of a StatefulSet can go
     down pod by pod."""
     kind = kinds.kind_of(workload)
     whole = kind.pausable or kind.on_each_node or kind.strategy_of(workload).get("type") == ON_DELETE
-    return None if pods is None or (pods == EACH and whole) else of(workload, pods, field_manager)
+    return None if pods is None or (isinstance(pods, Each) and whole) else of(workload, pods, field_manager)
 
 
 def _number(pods: int | str, wanted: int) -> int:
@@ -88,7 +99,7 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
         return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
     if canary.evicts:
         return None  # nodes come and go
-    fresh = of(released(workload, canary, run), EACH if canary.moves else canary.pods)
+    fresh = of(released(workload, canary, run), Each(canary.pods) if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
     again = (
@@ -184,11 +195,13 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
     return {**workload, "spec": spec}
 
 
-def one_at_a_time(workload: Object) -> Object:
-    """The StatefulSet with the strategy that a partition which goes down pod by pod comes to."""
+def some_at_a_time(workload: Object, canary: Canary) -> Object:
+    """The StatefulSet with the strategy that a partition which goes down by some pods at a time comes to."""
     kind = kinds.kind_of(workload)
     strategy = kind.strategy_of(workload)
-    strategy = {**strategy, ROLLING: {**(strategy.get(ROLLING) or {}), "maxUnavailable": 1}}
+    own = share((strategy.get(ROLLING) or {}).get("maxUnavailable", 1), kind.wanted(workload), up=True)
+    rolling = {**(strategy.get(ROLLING) or {}), "maxUnavailable": max(1, min(own, canary.pods))}
+    strategy = {**strategy, ROLLING: rolling}
     return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
 
 

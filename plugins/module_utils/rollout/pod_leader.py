@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which pod of a workload is the leader, from what was read."""
+"""Which pod of a workload is the leader, from what was read or answered."""
 
 from __future__ import annotations
 
@@ -45,6 +45,34 @@ def named(workload: Object, pods: t.Sequence[Object], found: t.Any, asked: str) 
         return Leader(None, f"{asked} gives {shown}, and not the name of a pod")
     name = next((one for one in names if found == one or found.startswith(f"{one}_")), None)
     return Leader(name, "" if name else f"{asked} names {found[:LONGEST]}, and its pods are {some(names, SHOWN)}")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a pod has answered to the question whether it leads: None if it could not be asked. `told` says how, as a clause."""
+
+    leads: bool | None
+    told: str
+
+
+def by_answers(said: t.Mapping[str, Said], ready: t.Collection[str], asked: str) -> Leader:
+    """The only pod that says so of itself, by name. Each of the `ready` ones must have answered. `asked` is the question."""
+    silent = [name for name, one in said.items() if one.leads is None and name in ready]
+    if silent:
+        return Leader(None, f"pod {silent[0]} could not be asked ({asked}): {said[silent[0]].told}")
+    found = [name for name, one in said.items() if one.leads]
+    if len(found) == 1:
+        return Leader(found[0])
+    if found:
+        return Leader(None, f"several of its pods say that they lead ({asked}): {some(found, SHOWN)}")
+    told = some([f"{name} {one.told}" for name, one in said.items()], SHOWN)
+    return Leader(None, f"none of its pods says that it leads ({asked}){f': {told}' if told else ''}")
+
+
+def members(workload: Object, pods: t.Sequence[Object]) -> dict[str, Object]:
+    """The pods of the workload that run, by name: the ready ones first."""
+    found = _pods(workload, pods)
+    return dict(sorted(found.items(), key=lambda one: not which_pods.ready(one[1])))
 
 
 def _pods(workload: Object, pods: t.Sequence[Object]) -> dict[str, Object]:

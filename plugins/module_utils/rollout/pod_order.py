@@ -9,7 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import history, kinds, marks, pod_batch, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -20,6 +20,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import is_dead, observed, status_of
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.stateful_set import ordinal
 from ansible_collections.restartx.core.plugins.module_utils.rollout.marks import RESTARTED_AT, RUN
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_batch import ONE, Batch
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
 
@@ -44,7 +45,8 @@ class Turn:
     """What is next: a pod that must be replaced, what must happen before that, or why it is not known. With none of them,
     all pods are replaced.
 
-    `done` says how far it is, and `ready` are the new pods.
+    `done` says how far it is, and `ready` are the new pods. A pod that `joins` is replaced together with others that are on
+    their way.
     """
 
     done: str
@@ -53,6 +55,7 @@ class Turn:
     waits: str = ""
     unknown: str = ""  # why it is not known which pod is next
     kept: str = ""  # why pods of the run stay although it is undone
+    joins: str = ""  # what is on its way meanwhile
 
 
 def by_pods(workload: Object) -> bool:
@@ -117,47 +120,63 @@ def turn(
     run: str | None = None,
     leader: Leader | None = None,
     undoes: t.Collection[str] = (),
-    most: int | None = None,
+    batch: Batch = ONE,
+    first: int | None = None,
     spare: int = 0,
 ) -> Turn:
     """What is next. `revision` is the hash of the newest revision, if the controller has made it already, and `zones`
     are those of the nodes. With a `run`, it is undone: only pods of that run are replaced, and of them only those of the
     revisions that the newest one `undoes`. The others would come back with a template that is newer than the run.
 
-    One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. An old pod
-    that is not ready is replaced before those that are, because that takes nothing away, and no ready one while any is
-    not. The `leader` is the last one. If it is not known which pod that is, nothing is next, unless the run is undone.
-    Pods are replaced until all are new, or `most` of them are. New ones of others, such as of new nodes, count too. If no
-    more old pods than `spare` are not ready, they are left alone, because their nodes may be down.
+    One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. In a `batch` of
+    several pods, only these may be on their way. An old pod that is not ready is replaced before those that are, because that
+    takes nothing away, and no ready one while any is not. The `leader` is the last one, and alone. If it is not known which pod
+    that is, nothing is next, unless the run is undone.
+    Pods are replaced until all are new, or the `first` ones of them are. New ones of others, such as of new nodes, count too. If
+    no more old pods than `spare` are not ready, they are left alone, because their nodes may be down.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
     present = [pod for pod in mine if not which_pods.terminating(pod)]
     new = [pod for pod in present if revision is not None and kind.revision_of(pod) == revision]
     ready = [pod for pod in new if which_pods.ready(pod)]
-    old, kept = [pod for pod in present if pod not in new], ""
-    if run is not None:
-        of_run = [pod for pod in old if _of_run(workload, pod, run)]
-        old = [pod for pod in of_run if kind.revision_of(pod) in undoes]
-        kept = _kept(workload, run, [pod for pod in of_run if pod not in old])
+    old, kept = _old(workload, [pod for pod in present if pod not in new], run, undoes)
     wanted = kind.wanted(workload)
-    enough = wanted if most is None else min(most, wanted)
+    enough = wanted if first is None else min(first, wanted)
     done = f"{len(new)} of {enough} pods are new" if run is None else f"{len(old)} pods of the run are left"
     seen = tuple(Ready(pod["metadata"]["uid"], condition(pod, "Ready").get("lastTransitionTime")) for pod in ready)
-    if most is not None and len(ready) >= enough:
+    if first is not None and len(ready) >= enough:
         return Turn(done, seen)
     waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
-    if waits or not old:
+    if (waits and (revision is None or not batch.places)) or not old:
         return Turn(done, seen, waits=waits, kept=kept)
-    if leader and leader.name is None and run is None:
+    if leader and leader.name is None and run is None and not waits:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
     leads, well = leader.name if leader else None, [pod for pod in old if which_pods.ready(pod)]
     old = well if len(old) - len(well) <= spare and well else old
-    chosen = min(old, key=lambda pod: (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones)))
+
+    def place(pod: Object) -> tuple[t.Any, ...]:
+        return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
+
+    chosen = min(old, key=place)
+    if waits:
+        alone = leader is not None and leads in (None, _name(chosen))
+        zone = zone_of(chosen, zones) if order == ZONE else None
+        together = not alone and pod_batch.joins(batch, workload, mine, chosen, zone)
+        return Turn(done, seen, chosen, joins=waits) if together else Turn(done, seen, waits=waits)
     down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
     if len(down) > spare and which_pods.ready(chosen):
         return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
     return Turn(done, seen, chosen)
+
+
+def _old(workload: Object, pods: list[Object], run: str | None, undoes: t.Collection[str]) -> tuple[list[Object], str]:
+    """Those of the pods that are to be replaced, and why others of a run that is undone stay."""
+    if run is None:
+        return pods, ""
+    of_run = [pod for pod in pods if _of_run(workload, pod, run)]
+    found = [pod for pod in of_run if kinds.kind_of(workload).revision_of(pod) in undoes]
+    return found, _kept(workload, run, [pod for pod in of_run if pod not in found])
 
 
 def newest(workload: Object, held: t.Sequence[history.Revision]) -> history.Revision | None:
@@ -208,10 +227,9 @@ def _waits(mine: t.Sequence[Object], present: t.Sequence[Object], new: t.Sequenc
 
 def _place(kind: kinds.Kind, pod: Object, order: str, zones: t.Mapping[str, str]) -> tuple[t.Any, ...]:
     """Sorts the pods in the order in which they are replaced. What is not known of a pod puts it behind the others."""
-    node: str = field(pod, "spec.nodeName", "")
-    zone = zones.get(node, "") if order in BY_ZONE else ""
+    zone = zone_of(pod, zones) if order in BY_ZONE else ""
     if order == CANARY:
-        return (not zone, zone, node, _name(pod))
+        return (not zone, zone, field(pod, "spec.nodeName", ""), _name(pod))
     age = () if order != AGE and not kind.on_each_node else (which_pods.created(pod),)
     return (order == ZONE and not zone, zone, *age, -ordinal(pod), _name(pod))
 
@@ -221,10 +239,9 @@ def _name(pod: Object) -> str:
     return name
 
 
-def slot(workload: Object, pod: Object) -> str:
-    """What a pod and its successor have in common: the node, or else the name."""
-    found: str = field(pod, "spec.nodeName", "") if kinds.kind_of(workload).on_each_node else _name(pod)
-    return found
+def zone_of(pod: Object, zones: t.Mapping[str, str]) -> str:
+    """The zone of the node of a pod; empty if it is not known."""
+    return zones.get(field(pod, "spec.nodeName", ""), "")
 
 
 def judge(workload: Object, since: datetime | None) -> status.Verdict:

@@ -22,8 +22,8 @@ class Canary:
 
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
     `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for. If it
-    `moves`, the partition goes down pod by pod, to the one from before. If it `evicts`, the pods of a DaemonSet are evicted, and
-    its type OnDelete keeps the others.
+    `moves`, the partition goes down by so many pods at a time, to the one from before. If it `evicts`, the pods of a DaemonSet
+    are evicted, and its type OnDelete keeps the others.
     """
 
     pods: int

@@ -30,26 +30,58 @@ ROWS: dict[str, dict[str, Any]] = {
         "default": "0",
         "about": "How long each new pod must stay ready before the next one is evicted. `minReadySeconds` counts too.",
     },
+    "max_unavailable": {
+        "type": "pods",
+        "default": "1",
+        "about": "How many pods are replaced at a time. A percentage is rounded down, but at least 1.",
+    },
     "gates": {"type": "ids", "about": "Names of gates. Each must open before each pod is evicted."},
     "leader": {
         "type": "mapping",
         "of": "leader",
         "about": "How to find the pod that leads, anew before each eviction. It goes last.",
     },
+    "snapshot": {
+        "type": "mapping",
+        "of": "snapshot",
+        "about": "A VolumeSnapshot of each claim of the pods must be ready before the first pod is replaced.",
+    },
 }
+SNAPSHOT_ROWS: dict[str, dict[str, Any]] = {
+    "class": {"type": "object_name", "required": True, "about": "The name of the VolumeSnapshotClass."},
+    "timeout": {"type": "deadline", "default": "10m", "about": "How long the snapshots of a workload may take."},
+}
+SNAPSHOT_SECONDS = 600.0
 LEADER_ROWS: dict[str, dict[str, Any]] = {
     "label": {"type": "label_pair", "about": "The label that only the leader has."},
     "object": {"type": "mapping", "of": "object", "about": "An object that names the leader, such as a Lease."},
-    "that": {"type": "text", "about": "A JMESPath expression that gives the name of the pod from `object`."},
+    "http": {"type": "mapping", "of": "leader_http", "about": "A GET request to each pod, through the API server."},
+    "status": {"type": "statuses", "default": "200", "about": "The statuses of HTTP with which the leader answers."},
+    "that": {
+        "type": "text",
+        "about": "A JMESPath expression that gives the name of the pod from `object`, or is true of the JSON that the leader answers.",
+    },
 }
+HTTP_ROWS: dict[str, dict[str, Any]] = {
+    "port": {"type": "port", "required": True, "about": "The port of the pods."},
+    "path": {"type": "http_path", "default": "/", "about": "The path that is asked for."},
+    "scheme": {
+        "type": "scheme",
+        "default": "http",
+        "about": "How it is asked. The certificates of pods are not checked.",
+    },
+}
+SCHEMES = ("http", "https")
 
 
 @dataclass(frozen=True)
 class LeaderPlan:
-    """How the leader is found: by a label and its value, or by an expression on an object."""
+    """How the leader is found: by a label and its value, by an expression on an object, or by what the pods answer."""
 
     label: tuple[str, str] | None = None
     object: Mapping[str, Any] | None = None
+    http: Mapping[str, Any] | None = None
+    status: tuple[int, ...] | None = None
     that: str | None = None
 
     @classmethod
@@ -60,8 +92,8 @@ class LeaderPlan:
     @property
     def mistake(self) -> str:
         """What its options lack or contradict, beginning with the option; empty if nothing."""
-        if bool(self.label) == bool(self.object):
-            return "leader: give either label or object"
+        if sum(map(bool, (self.label, self.object, self.http))) != 1:
+            return "leader: give exactly one of label, object and http"
         if self.object and self.object.get("kind") == SECRET:
             return (
                 "leader.object: messages would show what a Secret gives, so it may not name the leader; let a Lease or a "
@@ -69,7 +101,22 @@ class LeaderPlan:
             )
         if self.object and not self.that:
             return "leader.that: is missing; give a JMESPath expression that gives the name of the pod"
+        if self.status and not self.http:
+            return "leader.status: has an effect only with http; leave it out"
         return "leader.that: has no effect with label; leave it out" if self.label and self.that else ""
+
+
+@dataclass(frozen=True)
+class SnapshotPlan:
+    """The VolumeSnapshots before the first pod is replaced. `timeout` is in seconds."""
+
+    of_class: str
+    timeout: float = SNAPSHOT_SECONDS
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any] | None) -> SnapshotPlan | None:
+        """From checked values; None if the option is not given."""
+        return cls(given.get("class") or "", given.get("timeout") or SNAPSHOT_SECONDS) if given else None
 
 
 @dataclass(frozen=True)
@@ -80,6 +127,8 @@ class BetweenPods:
     settle: float = 0.0
     gates: tuple[str, ...] = ()
     leader: LeaderPlan | None = None
+    max_unavailable: int | str = 1
+    snapshot: SnapshotPlan | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any] | None) -> BetweenPods | None:
@@ -88,7 +137,8 @@ class BetweenPods:
             return None
         # A mistake in a value has been told already; its value is None.
         leader = LeaderPlan.of(given.get("leader"))
-        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or (), leader)
+        more = (leader, given.get("max_unavailable") or 1, SnapshotPlan.of(given.get("snapshot")))
+        return cls(given.get("order") or "", given.get("settle") or 0.0, given.get("gates") or (), *more)
 
 
 def label_pair(value: object) -> tuple[str, str]:
@@ -98,6 +148,25 @@ def label_pair(value: object) -> tuple[str, str]:
     if not separator or not re.fullmatch(LABEL_NAME, name) or not re.fullmatch(LABEL_VALUE, wanted):
         raise ScheduleError(f"{show(written)} is not a label such as role=primary")
     return name, wanted
+
+
+def port(value: object) -> int:
+    """A port of a pod."""
+    number = values.whole(1)(value)
+    if number > 65535:
+        raise ScheduleError(f"{number} is not a port; write 1 to 65535")
+    return number
+
+
+def http_path(value: object) -> str:
+    """The path of a request to a pod. The API server passes it on as a part of its own path."""
+    written = values.text(value)
+    parts = written[1:].split("/")
+    if not written.startswith("/") or (written != "/" and any(part in ("", ".", "..") for part in parts)):
+        raise ScheduleError(f"{show(written)} is not a path such as /primary")
+    if set(written) & set("?#%"):
+        raise ScheduleError(f"{show(written)} has more than a path; write it without ?, # and %")
+    return written
 
 
 class WithBetweenPods(Protocol):
@@ -153,7 +222,7 @@ def mistake(entry: WithBetweenPods) -> str:
         return "between_pods: cannot be combined with canary; take canary out of this entry, or out of the defaults"
     if entry.budgets == ENFORCE:
         return (
-            f"between_pods: cannot be combined with budgets: {ENFORCE}, because one pod is replaced at a time anyway; set "
+            f"between_pods: cannot be combined with budgets: {ENFORCE}, because between_pods says how many pods are replaced at a time; set "
             f"budgets: {HONOUR} for this entry"
         )
     return ""

@@ -25,8 +25,10 @@ HOMES = {
     "compare": "an option of compare of a canary",
     "between_pods": "an option of between_pods",
     "leader": "an option of leader of between_pods",
+    "leader_http": "an option of http of a leader",
     "gate": "an option of a gate",
     "object": "an option of the object of a gate",
+    "snapshot": "an option of snapshot of between_pods",
 }
 
 

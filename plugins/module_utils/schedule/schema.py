@@ -216,6 +216,8 @@ SCHEMA: dict[str, dict[str, dict[str, Any]]] = {
     "compare": canary.COMPARE_ROWS,
     "between_pods": between_pods.ROWS,
     "leader": between_pods.LEADER_ROWS,
+    "leader_http": between_pods.HTTP_ROWS,
+    "snapshot": between_pods.SNAPSHOT_ROWS,
     "gate": gating.ROWS,
     "object": gating.OBJECT_ROWS,
     "accept": {

@@ -68,6 +68,7 @@ TYPES = {
     "job": Type(gating.job, "as `shop/migrate-0042`", _TEXT),
     "address": Type(gating.address, "as `db.example.com:5432`", _TEXT),
     "gate": Type(values.identifier, "a gate as below, or the name of one", {"anyOf": [_TEXT, {"type": "object"}]}),
+    "object_name": Type(values.name, "name", _TEXT),
     "namespace": Type(values.namespace, "name", _TEXT),
     "on_timeout": Type(values.choice(*gating.ON_TIMEOUT), "`fail`, `continue`", {"enum": list(gating.ON_TIMEOUT)}),
     "duration": Type(values.duration, "duration", _DURATION),
@@ -82,6 +83,9 @@ TYPES = {
         values.choice(*budgets.MODES), ", ".join(f"`{word}`" for word in budgets.MODES), {"enum": list(budgets.MODES)}
     ),
     "label_pair": Type(between_pods.label_pair, "as `role=primary`", _TEXT),
+    "port": Type(between_pods.port, "1 to 65535", {"type": "integer", "minimum": 1, "maximum": 65535}),
+    "http_path": Type(between_pods.http_path, "as `/primary`", _TEXT),
+    "scheme": Type(values.choice(*between_pods.SCHEMES), "`http`, `https`", {"enum": list(between_pods.SCHEMES)}),
     "pod_order": Type(
         values.choice(*pod_order.ORDERS),
         ", ".join(f"`{word}`" for word in pod_order.ORDERS),

@@ -11,11 +11,14 @@ import typing as t
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_order
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ASKING, REPORT
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import api_path
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration, values
-from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, check
+from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions, pod_access, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 from ansible_collections.restartx.core.plugins.module_utils.verbs.grants import Grants, Missing
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 USER_REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 # The time before the end of a certificate or a token at which it is mentioned. Tokens are often made for a day.
@@ -37,10 +40,11 @@ def access(call: Call) -> dict:
         missing += _identity(call, grants)
         needed = permissions.of_workloads(where, everywhere)
         of_budgets = permissions.of_budgets(honoured)
-        of_evictions = permissions.of_evictions(_evicting(call))
         missing += [*_permissions(call, grants, needed), *_budgets(call, grants, of_budgets)]
-        missing += _evictions(call, grants, of_evictions)
-        report["permissions"] = len(needed) + len(of_budgets) + len(of_evictions)
+        of_pods = pod_access.needed([*_between(call), *_canaries(call)])
+        of_pods = [one for one in of_pods if one.namespace or one.resource == pod_access.NODES]  # as of workloads
+        missing += [*_pods(call, grants, of_pods), *_snapshots(call)]
+        report["permissions"] = len(needed) + len(of_budgets) + len(of_pods)
         missing += _records(call, grants)
     except ClusterError as error:
         missing.append(Missing(str(error)))
@@ -68,18 +72,41 @@ def _meant(call: Call) -> tuple[list[tuple[str, str]], list[str], list[str | Non
     return list(itertools.product(wanted, namespaces)), [], list(namespaces)
 
 
-def _evicting(call: Call) -> list[tuple[str, str]]:
-    """The namespaces in which a plan needs evictions whatever the strategies are, each with the order of the pods."""
-    if call.params["plan"] is None:
-        return []
-    found = []
-    for entry in call.checked_plan().entries:
-        of_daemon_sets, between = "DaemonSet" in entry.kinds, entry.between_pods
-        if entry.canary and of_daemon_sets:
-            found += [(namespace, pod_order.CANARY) for namespace in entry.namespaces]
-        elif between and (of_daemon_sets or between.leader or between.order != pod_order.ORDINAL):
-            found += [(namespace, between.order) for namespace in entry.namespaces]
-    return found
+def _between(call: Call) -> list[tuple[str | None, BetweenPods, bool]]:
+    """The namespaces in which a plan has pods replaced one by one, with how, and whether they are evicted for that."""
+    entries = check(call.params["plan"]).entries if call.params["plan"] is not None else ()
+    return [
+        (namespace, entry.between_pods, _evicts(call, entry, namespace))
+        for entry in entries
+        if entry.between_pods
+        for namespace in entry.namespaces or (None,)
+    ]
+
+
+def _canaries(call: Call) -> list[tuple[str | None, BetweenPods, bool]]:
+    """The same for canaries of DaemonSets, whose pods are always evicted."""
+    entries = check(call.params["plan"]).entries if call.params["plan"] is not None else ()
+    return [
+        (namespace, BetweenPods(pod_order.CANARY), True)
+        for entry in entries
+        if entry.canary and "DaemonSet" in entry.kinds
+        for namespace in entry.namespaces or (None,)
+    ]
+
+
+def _evicts(call: Call, entry: Entry, namespace: str | None) -> bool:
+    """Whether workloads of an entry have the update strategy OnDelete, as far as they may be read. The partition of the others
+    needs no further permission."""
+    its = entry.between_pods
+    if its is None or its.leader or its.order != pod_order.ORDINAL:
+        return True  # all others are refused
+    path = api_path("/apis/apps/v1", namespace, kinds.KINDS["StatefulSet"].plural)
+    try:
+        found = call.cluster.list(path, {"labelSelector": ",".join(entry.label_selectors)}).items
+    except ClusterError:
+        return False  # it is told that they may not be read
+    chosen = [one for one in found if not entry.names or one["metadata"]["name"] in entry.names]
+    return any(map(pod_order.by_pods, chosen))
 
 
 def _connection(call: Call) -> dict[str, t.Any]:
@@ -159,16 +186,26 @@ def _budgets(call: Call, grants: Grants, needed: t.Sequence[Access]) -> list[Mis
     return [Missing(what, grants.budgets())]
 
 
-def _evictions(call: Call, grants: Grants, needed: t.Sequence[Access]) -> list[Missing]:
-    """What evictions lack, one for each namespace and one for the zones of nodes."""
-    lacking = permissions.denied(call, needed)
-    return [
-        Missing(_named([one]), grants.evictions(one.namespace) if one.namespace else grants.zones()) for one in lacking
-    ]
+def _pods(call: Call, grants: Grants, needed: t.Sequence[Access]) -> list[Missing]:
+    """One for each role that restarts pod by pod need and that is missing somewhere."""
+    found = []
+    for role, lacking in pod_access.granted_by(permissions.denied(call, needed)):
+        where = "all namespaces" if any(one.namespace is None for one in lacking) else _where(lacking)
+        verbs = _and(list(dict.fromkeys(one.verb for one in lacking)))
+        what = f"permission is missing in {where}: to {verbs} {lacking[0].what}, which between_pods or a canary of the plan needs"
+        namespaces = [one.namespace for one in lacking]
+        found.append(Missing(what, grants.role(role.file, role.name, namespaces, role.bound)))
+    return found
+
+
+def _snapshots(call: Call) -> list[Missing]:
+    """What the cluster lacks for the VolumeSnapshots of a plan."""
+    entries = check(call.params["plan"]).entries if call.params["plan"] is not None else ()
+    return [Missing(told) for told in snapshots.lacking(call, entries, {entry.id for entry in entries})]
 
 
 def _where(lacking: t.Sequence[Access]) -> str:
-    names = [one.namespace or "" for one in lacking]
+    names = list(dict.fromkeys(one.namespace or "" for one in lacking))
     return f"{'namespace' if len(names) == 1 else 'namespaces'} {_and(names)}"
 
 

@@ -16,6 +16,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.task import T
 from ansible_collections.restartx.core.plugins.module_utils.gates import read
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
 from ansible_collections.restartx.core.plugins.module_utils.gates.leader import (
+    LeaderByHttp,
     LeaderByLabel,
     LeaderByObject,
     LeaderRule,
@@ -27,7 +28,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pod
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
-from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions
+from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions, pod_access, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 
@@ -57,6 +58,10 @@ def leader_of(its: BetweenPods, namespace: str | None) -> LeaderRule | None:
         return None
     if given.label:
         return LeaderByLabel(*given.label)
+    if given.http:
+        scheme, path = given.http.get("scheme") or "http", given.http.get("path") or "/"
+        that = read.expression(given.that) if given.that else None
+        return LeaderByHttp(scheme, given.http["port"], path, given.status or (200,), that)
     gate = read.gate_of({"object": dict(given.object or {}), "that": given.that}, namespace)
     return LeaderByObject(t.cast(ObjectGate, gate.provider))
 
@@ -66,25 +71,24 @@ def _of(entries: t.Sequence[Entry]) -> dict[str, BetweenPods]:
 
 
 def check_permissions(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> None:
-    """Raises RolloutError that names what the evictions need and the cluster does not grant."""
-    _require(call, list(permissions.evicted(entries, ((task.group, task.object) for task in tasks))))
+    """Raises RolloutError that names what the evictions and snapshots need and the cluster does not grant, or does not have."""
+    snapshots.check(call, entries, {task.group for task in tasks})
+    _require(call, list(pod_access.of_workloads(entries, ((task.group, task.object) for task in tasks))))
 
 
 def check_permissions_of_undo(call: Call, tasks: t.Sequence[Task]) -> None:
-    """The same for the evictions of an undo. Without waiting, it evicts nothing."""
+    """The same for the evictions of an undo. Without waiting, it evicts nothing. It goes on without a leader."""
     hows = [(task, task.step.pod_by_pod(task.object)) for task in tasks if call.params["wait"]]
-    _require(
-        call,
-        [(task.key[1], how.order) for task, how in hows if how and not isinstance(task.step.judge(task.object), End)],
-    )
+    evicting = [(task, how) for task, how in hows if how and not isinstance(task.step.judge(task.object), End)]
+    _require(call, [(task.key[1], BetweenPods(how.order), True) for task, how in evicting])
 
 
-def _require(call: Call, asked: t.Sequence[tuple[str, str]]) -> None:
-    lacking = permissions.denied(call, permissions.of_evictions(asked)) if asked else []
+def _require(call: Call, asked: t.Sequence[tuple[str | None, BetweenPods, bool]]) -> None:
+    lacking = permissions.denied(call, pod_access.needed(asked)) if asked else []
     if lacking:
         told = ", ".join(map(str, lacking))
-        commands = "; ".join(permissions.commands_for_evictions(call, lacking))
-        canaries = all(order == pod_order.CANARY for _namespace, order in asked)
+        commands = "; ".join(pod_access.commands(call.cluster.context, lacking))
+        canaries = all(its.order == pod_order.CANARY for _namespace, its, _evicts in asked)
         needing = "the canary of a DaemonSet needs" if canaries else "between_pods needs"
         raise RolloutError(
             f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which {needing}; nothing "
@@ -101,7 +105,7 @@ def prepare(
         its = plans.get(task.group)
         if its and not isinstance(task.step, CanaryStep):  # which lets its controller go on pod by pod
             task.step = restart_step(t.cast(RestartStep, task.step), its, task.key[1], gates)
-            pods[task.key] = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
+            pods[task.key] = _undoing(its, run, task)
     return replace(options, undo_failed=undo_step(options.undo_failed, pods)) if pods else options
 
 
@@ -111,7 +115,13 @@ def restart_step(
     """The step in place of a restart. A dry run asks no gates."""
     given = {one.name: getattr(step, one.name) for one in fields(RestartStep)}
     named = tuple((name, gates[name]) for name in its.gates) if gates else ()
-    return PodsRestartStep(**given, its=PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace)))
+    how = PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace), most=its.max_unavailable)
+    return PodsRestartStep(**given, its=how)
+
+
+def _undoing(its: BetweenPods, run: str, task: Task) -> PodByPod:
+    """How the pods of a run are evicted when it is undone."""
+    return PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]), most=its.max_unavailable)
 
 
 def undo_step(step: UndoStep, pods: t.Mapping[Key, PodByPod]) -> PodsUndoStep:
@@ -135,5 +145,4 @@ def undo_of_run(
         free = canary.released(task.object, canary_of, run) if canary_of else task.object
         if its or pod_order.by_pods(free):  # its controller replaces the pods once what a canary has set is given back
             its = its or BetweenPods(pod_order.AGE)
-            how = PodByPod(its.order, run=run, leader=leader_of(its, task.key[1]))
-            task.step = undo_step(step, {task.key: how})
+            task.step = undo_step(step, {task.key: _undoing(its, run, task)})

@@ -41,20 +41,19 @@ def check(call: Call, plan: Plan | None) -> None:
         )
 
 
-def pods_of(plan: Plan | None) -> dict[str, int | str]:
+def pods_of(plan: Plan | None) -> dict[str, canary.Pods]:
     """The number of pods in the canary of each entry that has one."""
     return pods_of_entries(plan.entries) if plan else {}
 
 
-def pods_of_entries(entries: t.Sequence[Entry]) -> dict[str, int | str]:
-    """The same of some entries. A partition that goes down pod by pod is a canary with each of them."""
-    found: dict[str, int | str] = {entry.id: entry.canary.pods for entry in entries if entry.canary}
-    by_partition = [
-        entry.id
-        for entry in entries
-        if entry.between_pods and entry.between_pods.order == ORDINAL and not entry.between_pods.leader
-    ]
-    return {**found, **dict.fromkeys(by_partition, canary.EACH)}
+def pods_of_entries(entries: t.Sequence[Entry]) -> dict[str, canary.Pods]:
+    """The same of some entries. A partition that goes down by some pods at a time is a canary with each of them."""
+    found: dict[str, canary.Pods] = {entry.id: entry.canary.pods for entry in entries if entry.canary}
+    for entry in entries:
+        its = entry.between_pods
+        if its and its.order == ORDINAL and not its.leader:
+            found[entry.id] = canary.Each(its.max_unavailable)
+    return found
 
 
 def prepare(
@@ -114,7 +113,7 @@ def _judged(entry: Entry, workload: dict) -> tuple[t.Sequence[str], float]:
     return (entry.canary.gates, entry.canary.hold) if entry.canary else ((), 0.0)
 
 
-def planned(step: steps.RestartStep, workload: dict, pods: int | str) -> steps.RestartStep | None:
+def planned(step: steps.RestartStep, workload: dict, pods: canary.Pods) -> steps.RestartStep | None:
     """The step that sends the restart of the first pods in the check of a plan; None if the workload has no canary."""
     its = canary.planned(workload, pods)
     return first(step, its) if its else None

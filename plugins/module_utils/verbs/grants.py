@@ -9,7 +9,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 JOURNALS = "restartx-system"  # the namespace in rbac/cluster.yml
 SHIPPED = f"system:serviceaccount:{JOURNALS}:restartx"  # the user for whom rbac/ has bindings
@@ -54,19 +54,14 @@ class Grants:
             (role,) if self._is_shipped else (role, self._bind("clusterrolebinding", "restartx-budgets", "clusterrole"))
         )
 
-    def evictions(self, namespace: str) -> tuple[str, ...]:
-        """The commands that allow to evict pods in a namespace."""
-        role = "restartx-between-pods"
-        return self._kubectl("apply -f rbac/between_pods.yml"), self._bind(
-            "rolebinding", role, "clusterrole", namespace
-        )
-
-    def zones(self) -> tuple[str, ...]:
-        """The commands that allow to read the zones of nodes."""
-        role = self._kubectl("apply -f rbac/zones.yml")
-        return (
-            (role,) if self._is_shipped else (role, self._bind("clusterrolebinding", "restartx-zones", "clusterrole"))
-        )
+    def role(self, file: str, name: str, namespaces: t.Iterable[str | None], bound: bool) -> tuple[str, ...]:
+        """The commands that grant the ClusterRole of a file in namespaces, of which None means all. The file may have bound it to
+        the shipped user."""
+        commands = [self._kubectl(f"apply -f rbac/{file}.yml")]
+        for namespace in () if bound and self._is_shipped else dict.fromkeys(namespaces):
+            binding = "rolebinding" if namespace else "clusterrolebinding"
+            commands.append(self._bind(binding, name, "clusterrole", namespace))
+        return tuple(commands)
 
     def everywhere(self, missing: t.Iterable[Access]) -> tuple[str, ...]:
         """The commands that allow to list and watch resources in all namespaces."""

@@ -5,54 +5,22 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, NotFound
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, kinds, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.schedule import gating
-from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan, reacting
+from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Plan, reacting
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
+from ansible_collections.restartx.core.plugins.module_utils.verbs import pod_access
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
-EVICTIONS = "pods/eviction"
 SHOWN = 8  # missing permissions in one message
-
-
-@dataclass(frozen=True)
-class Access:
-    """One required permission. `namespace` None means all namespaces."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str | None
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.what} in {self.where}"
-
-    @property
-    def what(self) -> str:
-        """The resource with its group: `deployments.apps`."""
-        return f"{self.resource}.{self.group}" if self.group else self.resource
-
-    @property
-    def where(self) -> str:
-        return f"namespace {self.namespace}" if self.namespace else "all namespaces"
-
-    @property
-    def review(self) -> dict:
-        """The SelfSubjectAccessReview for it."""
-        resource, _slash, subresource = self.resource.partition("/")
-        attributes = {"verb": self.verb, "group": self.group, "resource": resource}
-        attributes |= {"subresource": subresource} if subresource else {}
-        attributes |= {"namespace": self.namespace} if self.namespace else {}
-        spec = {"resourceAttributes": attributes}
-        return {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": spec}
 
 
 def check(call: Call, plan: Plan, found: Found, gates: t.Sequence[t.Mapping] = ()) -> None:
@@ -75,9 +43,8 @@ def missing(
     wanted += of_budgets(_honoured(call, plan, found))
     if plan:
         wanted += [*of_stuck_pods(where, plan), *of_records(namespace), *of_gates([*dict(plan.gates).values(), *gates])]
-        wanted += of_evictions(
-            evicted(plan.entries, ((found.entry_of[key], one) for key, one in found.objects.items()))
-        )
+        workloads = [(found.entry_of[key], one) for key, one in found.objects.items()]
+        wanted += pod_access.needed(pod_access.of_workloads(plan.entries, workloads))
     return denied(call, wanted)
 
 
@@ -87,42 +54,6 @@ def of_stuck_pods(where: t.Iterable[tuple[str, str]], plan: Plan) -> list[Access
         return []
     namespaces = dict.fromkeys(namespace for kind, namespace in where if kind == "StatefulSet")
     return [Access("delete", "", "pods", namespace) for namespace in namespaces]
-
-
-def evicted(entries: t.Iterable[Entry], workloads: t.Iterable[tuple[str, dict]]) -> t.Iterator[tuple[str, str]]:
-    """The namespace of each workload whose pods are evicted by its restart, and the order of the pods. `workloads` are with
-    the ids of their entries."""
-    known = {entry.id: entry for entry in entries}
-    for group, workload in workloads:
-        entry = known.get(group)
-        if entry and entry.between_pods and pod_order.by_pods(workload):
-            yield workload["metadata"]["namespace"], entry.between_pods.order
-        elif entry and entry.canary and kinds.kind_of(workload).on_each_node:
-            yield workload["metadata"]["namespace"], pod_order.CANARY
-
-
-def of_evictions(asked: t.Iterable[tuple[str, str]]) -> list[Access]:
-    """What such restarts need."""
-    wanted: dict[Access, None] = {}
-    for namespace, order in asked:
-        wanted[Access("create", "", EVICTIONS, namespace)] = None
-        if order in pod_order.BY_ZONE:
-            wanted[Access("get", "", "nodes", None)] = None
-    return list(wanted)
-
-
-def commands_for_evictions(call: Call, lacking: t.Sequence[Access]) -> list[str]:
-    """The commands that grant what evictions lack (ClusterRoles restartx-between-pods and restartx-zones)."""
-    kubectl = f"kubectl --context {call.cluster.context}" if call.cluster.context else "kubectl"
-    namespaces = [access.namespace for access in lacking if access.resource == EVICTIONS]
-    commands = [f"{kubectl} apply -f rbac/between_pods.yml"] if namespaces else []
-    commands += [
-        f"{kubectl} create rolebinding restartx-between-pods --clusterrole restartx-between-pods "
-        f"--serviceaccount restartx-system:restartx --namespace {where}"
-        for where in namespaces[:3]
-    ]
-    zones = [f"{kubectl} apply -f rbac/zones.yml"]
-    return commands + (zones if any(access.resource == "nodes" for access in lacking) else [])
 
 
 def of_budgets(namespaces: t.Iterable[str | None]) -> list[Access]:
@@ -236,7 +167,7 @@ def sentence(call: Call, lacking: t.Sequence[Access], namespace: str, found: Fou
     missing = list(map(str, lacking))
     more = f", and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
     context = f" --context {call.cluster.context}" if call.cluster.context else ""
-    of_rest = [access for access in lacking if access.resource not in (budgets.PLURAL, EVICTIONS, "nodes")]
+    of_rest = [access for access in lacking if access.resource not in {budgets.PLURAL, *pod_access.RESOURCES}]
     commands = [f"kubectl{context} apply -f rbac/cluster.yml"] if of_rest else []
     lacking_in = {access.namespace for access in of_rest}
     of_workloads = [where for where in dict.fromkeys(key[1] for key in found.objects) if where in lacking_in]
@@ -244,7 +175,7 @@ def sentence(call: Call, lacking: t.Sequence[Access], namespace: str, found: Fou
     if any(access.resource == budgets.PLURAL for access in lacking):
         commands.append(f"kubectl{context} apply -f rbac/budgets.yml (or set budgets: {budgets.REPORT})")
     jobs = [access.namespace for access in lacking if access.resource == "jobs"]
-    commands += commands_for_evictions(call, lacking)
+    commands += pod_access.commands(call.cluster.context, lacking)
     commands += [f"kubectl{context} apply -f rbac/gates.yml"] if jobs else []
     commands += [
         f"kubectl{context} create rolebinding restartx-gates --clusterrole restartx-gates "

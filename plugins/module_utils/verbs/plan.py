@@ -22,6 +22,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs import (
     permissions,
     pipeline,
     preflight,
+    snapshots,
 )
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
@@ -37,6 +38,7 @@ def plan(call: Call) -> dict:
     found = pipeline.select(call, checked.entries, earlier=_earlier(call, checked, known or []))
     preflight.accepted_of(checked)
     permissions.check(call, checked, found, tuple(after_wave.given.values()))
+    snapshots.check(call, checked.entries, set(found.entry_of.values()))
     runs = _read_runs(call, checked) if known is None else known
     tasks = dry_run.restarts(call, checked.entries, found, runs)
     findings = preflight.findings_of(call, checked.entries, found, tasks, checked)

@@ -25,7 +25,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.words import
 from ansible_collections.restartx.core.plugins.module_utils.schedule import duration
 from ansible_collections.restartx.core.plugins.module_utils.verbs import permissions, pipeline
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 SHOWN = 3  # failures, permissions and namespaces in one sentence
 DELETING = 10.0  # seconds for the request that deletes a Job

@@ -28,7 +28,13 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import grap
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import PlanError
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
-from ansible_collections.restartx.core.plugins.module_utils.verbs import dry_run, facts, permissions, pipeline
+from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    dry_run,
+    facts,
+    permissions,
+    pipeline,
+    snapshots,
+)
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 SHOWN = 8  # namespaces in one sentence
@@ -47,6 +53,7 @@ def preflight(call: Call) -> dict:
     tasks = dry_run.restarts(call, entries, found)
     findings = [
         *_permissions(call, plan, found),
+        *_snapshots(call, entries, found),
         *findings_of(call, entries, found, tasks, plan),
     ]
     findings.sort(key=lambda one: SEVERITIES.index(one["severity"]))
@@ -150,6 +157,15 @@ def _permissions(call: Call, plan: Plan | None, found: Found) -> list[dict]:
     if missing:
         told, _semicolon, advice = permissions.sentence(call, missing, namespace, found).rpartition("; an ")
         findings.append(Finding("permission_missing", BLOCKER, host, told, f"an {advice}"))
+    return [{**one.result(), "accepted": None} for one in findings]
+
+
+def _snapshots(call: Call, entries: t.Sequence[Entry], found: Found) -> list[dict]:
+    """What the cluster lacks for VolumeSnapshots before restarts pod by pod."""
+    host, findings = call.cluster.context or call.cluster.host, []
+    for told in snapshots.lacking(call, entries, set(found.entry_of.values())):
+        sentence, _semicolon, advice = told.partition("; ")
+        findings.append(Finding("no_snapshots", BLOCKER, host, sentence, advice))
     return [{**one.result(), "accepted": None} for one in findings]
 
 

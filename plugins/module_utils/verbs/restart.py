@@ -38,6 +38,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs import (
     gating,
     lock,
     pipeline,
+    snapshots,
 )
 from ansible_collections.restartx.core.plugins.module_utils.verbs.asked import Asked, asked_of
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
@@ -99,13 +100,20 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         _hold_failed(call, asked, run, tasks, writer, canaries)
         gates = _gates(call, asked, known.run if known else None, scope, tasks, writer)
         of_budgets = budgets.apply(call, known_budgets, tasks, run)
-        observers: list[Observer] = [scope, *gates.observers, *of_budgets]
+        made, unmade = snapshots.holds(call, asked.entries, run, asked.limits)
+        observers: list[Observer] = [scope, *gates.observers, *of_budgets, *made]
         if writer:
             writer.taken_back, writer.gates = lambda: scope.whole_run, gates.journaled
             writer.gates_closed = lambda: bool(gates.unpassed)
             observers.append(writer)
         guards, told = [lease] if lease else [], {"doing": "restarting", "run": run}
-        holds: list[Hold] = [scope, *gates.holds, *of_budgets]
+        holds: list[Hold] = [
+            scope,
+            *gates.holds,
+            *of_budgets,
+            *made,
+            *unmade,
+        ]  # the snapshots last, so that they are fresh
         pipeline.carry_out(
             call, found, asked.entries, tasks, options, asked.limits, observers, guards, holds, gates=gates.run, **told
         )

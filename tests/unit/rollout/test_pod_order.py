@@ -50,7 +50,7 @@ def test_nothing_is_next_while_a_pod_is_on_its_way(states):
 @pytest.mark.parametrize("states", list(itertools.product(STATES, repeat=3)), ids="-".join)
 def test_no_more_pods_are_replaced_than_were_asked_for(states, most):
     pods = [pod(place, state) for place, state in enumerate(states) if state != "missing"]
-    step, whole = turn(pods, of=workload(wanted=3), most=most), turn(pods, of=workload(wanted=3))
+    step, whole = turn(pods, of=workload(wanted=3), first=most), turn(pods, of=workload(wanted=3))
     enough, new = min(most, 3), states.count("new")
     if new >= enough:
         assert step.pod is None and not step.waits and len(step.ready) == new
@@ -64,13 +64,13 @@ def test_no_more_pods_are_replaced_than_were_asked_for(states, most):
 @pytest.mark.parametrize("states", list(itertools.product(["old", "old unready"], repeat=3)), ids="-".join)
 def test_as_many_pods_as_may_be_missing_need_not_be_ready(states, spare):
     pods = [pod(place, state) for place, state in enumerate(states)]
-    step, unready = turn(pods, most=1, spare=spare), states.count("old unready")
+    step, unready = turn(pods, first=1, spare=spare), states.count("old unready")
     ready = [place for place, state in enumerate(states) if state == "old"]
     if unready <= spare and ready:
         assert step.pod["metadata"]["name"] == f"db-{max(ready)}"
     else:
         assert step.pod["metadata"]["name"] == f"db-{max(set(range(3)) - set(ready), default=2)}"
-    new = turn([*pods[:2], pod(2, "new unready")], most=2, spare=spare)
+    new = turn([*pods[:2], pod(2, "new unready")], first=2, spare=spare)
     assert new.pod is None and new.waits == "pod db-2 is new and not ready"
 
 

@@ -175,6 +175,21 @@ BROKEN = [
         ".workloads[0].between_pods.order",
         '"name" is not one of ordinal, age, zone',
     ),
+    *(
+        (
+            entry(f"name: db, kind: StatefulSet, between_pods: {{order: age, max_unavailable: {written}}}"),
+            ".workloads[0].between_pods.max_unavailable",
+            f"{shown} is neither a whole number of at least 1 nor a percentage such as 10%",
+        )
+        for written, shown in (
+            ("0", "0"),
+            ("-1", "-1"),
+            ("0%", '"0%"'),
+            ("all", '"all"'),
+            ("true", "true"),
+            ("1.5", "1.5"),
+        )
+    ),
     (
         entry("name: db, kind: StatefulSet, between_pods: {order: age, gates: up}"),
         ".workloads[0].between_pods.gates",
@@ -183,8 +198,8 @@ BROKEN = [
     (
         entry("name: db, kind: StatefulSet, budgets: enforce, between_pods: {order: ordinal}"),
         ".workloads[0].between_pods",
-        "cannot be combined with budgets: enforce, because one pod is replaced at a time anyway; set budgets: honour for this "
-        "entry",
+        "cannot be combined with budgets: enforce, because between_pods says how many pods are replaced at a time; set budgets: "
+        "honour for this entry",
     ),
     (
         entry("name: api, between_pods: {order: age}"),
@@ -200,14 +215,14 @@ BROKEN = [
     (
         entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {that: a}}"),
         ".workloads[0].between_pods.leader",
-        "give either label or object",
+        "give exactly one of label, object and http",
     ),
     (
         entry(
             "name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, object: {kind: A, name: a}}}"
         ),
         ".workloads[0].between_pods.leader",
-        "give either label or object",
+        "give exactly one of label, object and http",
     ),
     (
         entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: a=b, that: c}}"),
@@ -230,6 +245,42 @@ BROKEN = [
         entry("name: db, kind: StatefulSet, between_pods: {order: age, leader: {label: role}}"),
         ".workloads[0].between_pods.leader.label",
         '"role" is not a label such as role=primary',
+    ),
+    *(
+        (
+            entry(f"name: db, kind: StatefulSet, between_pods: {{order: age, snapshot: {written}}}"),
+            f".workloads[0].between_pods.snapshot{path}",
+            sentence,
+        )
+        for written, path, sentence in (
+            ("{}", "", "is an empty mapping; give it options, or leave it out"),
+            ("{timeout: 5m}", ".class", "is required"),
+            ("{class: csi, timeout: 0}", ".timeout", "0 leaves no time; write a duration of more than 0"),
+            ("csi", "", '"csi" is not a mapping of options'),
+        )
+    ),
+    *(
+        (
+            entry(f"name: db, kind: StatefulSet, between_pods: {{order: age, leader: {written}}}"),
+            f".workloads[0].between_pods.leader{path}",
+            sentence,
+        )
+        for written, path, sentence in (
+            ("{http: {path: /primary}}", ".http.port", "is required"),
+            ("{http: {port: 0}}", ".http.port", "0 is not a whole number of at least 1"),
+            ("{http: {port: 70000}}", ".http.port", "70000 is not a port; write 1 to 65535"),
+            ("{http: {port: 1, path: primary}}", ".http.path", '"primary" is not a path such as /primary'),
+            ("{http: {port: 1, path: /a/../b}}", ".http.path", '"/a/../b" is not a path such as /primary'),
+            (
+                "{http: {port: 1, path: '/a?b=c'}}",
+                ".http.path",
+                '"/a?b=c" has more than a path; write it without ?, # and %',
+            ),
+            ("{http: {port: 1, scheme: ftp}}", ".http.scheme", '"ftp" is not one of http, https'),
+            ("{http: {port: 1}, status: 42}", ".status", "42 is not a whole number of at least 100"),
+            ("{http: {port: 1}, label: a=b}", "", "give exactly one of label, object and http"),
+            ("{label: a=b, status: 200}", ".status", "has an effect only with http; leave it out"),
+        )
     ),
     (
         entry("name: db, kind: StatefulSet, between_pods: {order: age}, canary: {hold: 2m}"),

@@ -14,7 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.schema impo
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 
 COMPARE = {"prometheus": "a{pod=~'$canary'} / a{pod=~'$stable'}", "url": "http://prometheus", "max_ratio": 1.2}
-BETWEEN = {"order": "age", "gates": "up", "leader": {"label": "role=primary"}}
+BETWEEN = {"order": "age", "gates": "up", "leader": {"http": {"port": 8008}}, "snapshot": {"class": "csi"}}
 PLAN = {
     "version": 1,
     "name": "rotate",
@@ -42,6 +42,8 @@ PATHS |= {"asked": f"{ROOT}.defaults.gates", "gate": f"{ROOT}.gates.up", "object
 PATHS |= {name: f"{ROOT}.workloads[0].{name}" for name in ("only", "exclude", "canary")}
 PATHS["between_pods"] = f"{ROOT}.workloads[1].between_pods"
 PATHS["leader"] = f"{ROOT}.workloads[1].between_pods.leader"
+PATHS["snapshot"] = f"{ROOT}.workloads[1].between_pods.snapshot"
+PATHS["leader_http"] = f"{ROOT}.workloads[1].between_pods.leader.http"
 PATHS["compare"] = f"{ROOT}.workloads[0].canary.compare"
 
 
@@ -57,6 +59,8 @@ def place(plan, section):
         "compare": entry["canary"]["compare"],
         "between_pods": plan["workloads"][1]["between_pods"],
         "leader": plan["workloads"][1]["between_pods"]["leader"],
+        "snapshot": plan["workloads"][1]["between_pods"]["snapshot"],
+        "leader_http": plan["workloads"][1]["between_pods"]["leader"]["http"],
     }
     return outer[section] if section in outer else entry[section]
 

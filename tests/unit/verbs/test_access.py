@@ -9,12 +9,13 @@ from dataclasses import replace
 
 import calling
 import pytest
-from simulation import START, Executor, FakeCluster
+from simulation import START, Executor, FakeCluster, workload
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Unauthorized, Unreachable
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
 from ansible_collections.restartx.core.plugins.module_utils.verbs.grants import Grants
-from ansible_collections.restartx.core.plugins.module_utils.verbs.permissions import Access
+from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 CLUSTER_ROLES = "kubectl --context simulated apply -f rbac/cluster.yml"
 IN_SHOP = "kubectl --context simulated apply --namespace shop -f rbac/namespace.yml"
@@ -99,6 +100,66 @@ def test_the_kinds_and_namespaces_of_a_plan_are_checked(cluster):
         "permission is missing in all namespaces: to watch daemonsets.apps",
     ]
     assert ("patch", "deployments") not in cluster.reviewed
+
+
+def between(order="zone", namespace="data", **more):
+    entry = {"id": "db", "namespace": namespace, "kind": "StatefulSet", "name": "db"}
+    return {"version": 1, "name": "ca", "workloads": [{**entry, "between_pods": {"order": order, **more}}]}
+
+
+def test_what_restarts_pod_by_pod_need_is_checked_where_a_plan_uses_it(cluster):
+    cluster.denied = {("create", "pods"), ("get", "pods"), ("get", "nodes"), ("create", "volumesnapshots")}
+    assert not ask(cluster, namespace=["data"])["missing"]
+    more = {"leader": {"http": {"port": 8008}}, "snapshot": {"class": "csi"}}
+    no_api = ask(cluster, plan=between(**more))["missing"][-1]["what"]
+    assert no_api.startswith(
+        "the cluster simulated has no API snapshot.storage.k8s.io/v1, which snapshot of between_pods needs"
+    )
+    cluster.objects |= {snapshots.API: {}, f"{snapshots.API}/volumesnapshotclasses/csi": {}}
+    result = ask(cluster, plan=between(namespace=["data", "shop"], **more))
+    where, bind = (
+        "permission is missing in namespaces data and shop: to",
+        "kubectl --context simulated create rolebinding",
+    )
+    assert [one["what"] for one in result["missing"]] == [
+        f"{where} create pods/eviction, which between_pods or a canary of the plan needs",
+        f"{where} get pods/proxy, which between_pods or a canary of the plan needs",
+        "permission is missing in all namespaces: to get nodes, which between_pods or a canary of the plan needs",
+        f"{where} create volumesnapshots.snapshot.storage.k8s.io, which between_pods or a canary of the plan needs",
+    ]
+    commands = [one["commands"] for one in result["missing"]]
+    assert [found[0].rpartition(" ")[2] for found in commands] == [
+        f"rbac/{name}.yml" for name in ("between_pods", "leader_http", "zones", "snapshots")
+    ]
+    assert [len(found) for found in commands] == [3, 3, 1, 3]
+    assert commands[0][1] == (
+        f"{bind} restartx-between-pods-restartx --namespace data --clusterrole=restartx-between-pods "
+        "--serviceaccount=restartx-system:restartx"
+    )
+    everywhere = between(**more)
+    everywhere["workloads"][0] |= {"all_namespaces": True}
+    del everywhere["workloads"][0]["namespace"]
+    (one,) = ask(cluster, plan=everywhere)["missing"]  # of the namespaces nothing is known yet
+    assert "to get nodes" in one["what"]
+    cluster.user = "jane"
+    nodes = ask(cluster, plan=between())["missing"][1]["commands"]
+    assert (
+        nodes[1]
+        == "kubectl --context simulated create clusterrolebinding restartx-zones-jane --clusterrole=restartx-zones --user=jane"
+    )
+
+
+def test_a_partition_that_goes_down_pod_by_pod_needs_no_evictions(cluster):
+    cluster.denied = {("create", "pods")}
+    assert not ask(cluster, plan=between("ordinal"))["missing"]
+    rolling, by_hand = workload("StatefulSet", "db", "data"), workload("StatefulSet", "db", "data")
+    cluster.objects[kinds.path("StatefulSet", "data", "db")] = rolling
+    assert not ask(cluster, plan=between("ordinal"))["missing"]
+    by_hand["spec"]["updateStrategy"] = {"type": "OnDelete"}
+    cluster.objects[kinds.path("StatefulSet", "data", "db")] = by_hand
+    (one,) = ask(cluster, plan=between("ordinal"))["missing"]
+    assert one["what"].startswith("permission is missing in namespace data: to create pods/eviction")
+    assert ask(cluster, plan=between("ordinal", leader={"label": "a=b"}))["missing"]
 
 
 def test_a_server_that_does_not_answer_is_the_one_thing_that_is_missing(cluster):

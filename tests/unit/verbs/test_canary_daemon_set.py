@@ -378,7 +378,8 @@ def test_a_missing_permission_is_told_before_anything_is_touched(module, denied,
         what, where = words.split(" in ")
         result = calling.run(module, cluster, plan=plan())
         (one,) = result["missing"]
-        assert one["what"] == f"permission is missing in {where}: to {what}" and command in one["commands"][0]
+        needing = "which between_pods or a canary of the plan needs"
+        assert one["what"] == f"permission is missing in {where}: to {what}, {needing}" and command in one["commands"][0]
     else:
         with pytest.raises(RolloutError) as told:
             calling.run(module, cluster, plan=plan(), **options)

@@ -1,0 +1,84 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reads what is needed to choose the pod of a workload that is evicted next."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
+from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_batch, pod_order
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import observed
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import Turn
+
+NODE_SECONDS = 0.2  # how long it may take to read the zone of one node, among many
+
+
+@dataclass(frozen=True)
+class Turnout:
+    """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes. For an
+    undo, also the hashes of the revisions that the newest one undoes."""
+
+    pods: t.Sequence[dict]
+    revision: str | None
+    zones: t.Mapping[str, str]
+    leader: Leader | None = None
+    undoes: frozenset[str] = frozenset()
+
+    def turn(self, workload: dict, its: PodByPod, places: t.Mapping[str, str]) -> Turn:
+        """What is next for the workload. `places` are those of the pods that are replaced together."""
+        batch = pod_batch.Batch(pod_batch.number(its.most, workload), places)
+        asked = (self.revision, its.order, self.zones, its.run, self.leader, self.undoes)
+        return pod_order.turn(workload, self.pods, *asked, batch, its.first, its.spare)
+
+
+def turnout(
+    asking: Asking, workload: dict, its: PodByPod, zones: t.Mapping[str, str], places: t.Mapping[str, str]
+) -> Turnout:
+    """Reads the pods, and what is needed to choose among them. `zones` are known already. The leader is looked for only if a
+    pod may be evicted otherwise. Raises ClusterError."""
+    cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
+    kind, found = kinds.kind_of(workload), requests.pods(cluster, workload, deadline)
+    revision, undoes = kind.newest_hash(workload), frozenset[str]()
+    if observed(workload) and (revision is None or its.run is not None):
+        held = requests.revisions(cluster, workload, deadline)
+        newest = pod_order.newest(workload, held)
+        revision = kind.hash_of(newest.object) if newest else None
+        undoes = pod_order.undone_by(workload, newest, held) if newest and its.run is not None else undoes
+    known = dict(zones)
+    if its.order in pod_order.BY_ZONE:
+        nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
+        known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
+    seen = Turnout(found, revision, known, undoes=undoes)
+    if its.leader is None or seen.turn(workload, its, places).pod is None:
+        return seen
+    return Turnout(found, revision, known, its.leader.find(asking, workload, found), undoes)
+
+
+def zone_seconds(workload: dict, order: str, known: t.Mapping[str, str]) -> float:
+    """How much longer turnout() may take because of zones that are not known yet."""
+    unknown = kinds.kind_of(workload).wanted(workload) - len(known) if order in pod_order.BY_ZONE else 0
+    return NODE_SECONDS * max(0, unknown)
+
+
+def numbered(question: int, *asked: t.Any) -> tuple[int, Turnout | ClusterError]:
+    """Runs in a worker: what turnout() has read, or why it could not, with the number of the question."""
+    try:
+        return question, turnout(*asked)
+    except ClusterError as error:
+        return question, error
+
+
+def _zone(cluster: Cluster, node: str, deadline: float) -> str:
+    try:
+        labels = kinds.labels_of(cluster.get(f"/api/v1/nodes/{quote(node, safe='')}", deadline=deadline))
+    except NotFound:
+        return ""
+    return labels.get(pod_order.ZONE_LABEL, "")
