@@ -220,7 +220,7 @@ class Task:
             "nothing_to_replace": status.nothing_to_replace(self.object),
             "cause": _shown(self.cause),
             **self._of_undo(),
-            "risks": status.risks(self.step.released(self.object)),
+            "risks": status.risks(self.object),
             "started_at": text_of(self.started_at),
             "finished_at": text_of(self.finished_at),
             "duration": round(self.ended - self.started, 3)
