@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from conftest import RBAC
-from house import RUN, USER_AGENT, now, outcomes
+from house import RBAC, RUN, USER_AGENT, now, outcomes
 from shop import workload
 
 from lab.poll import wait_until
