@@ -43,6 +43,8 @@ class Drawn:
     @property
     def at_once(self) -> tuple[int, int]:
         """How many pods may be missing, and how many there may be in addition, as the controllers compute it."""
+        if self.recreate:
+            return self.pods, 0
         usual = DEFAULTS[self.kind]
         unavailable = share(usual[0] if self.unavailable is None else self.unavailable, self.pods, ROUNDS_UP[self.kind])
         surge = share(usual[1] if self.surge is None else self.surge, self.pods, True)
@@ -126,7 +128,7 @@ def strategies(one: Drawn) -> list[tuple[int, int]]:
     """What can be set in place of its strategy: no more unavailable pods, and perhaps a surge of one."""
     unavailable, surge = one.at_once
     if one.recreate:
-        return [(one.pods, 0)]
+        return [one.at_once]
     can_surge = one.kind != "StatefulSet" and not one.port
     found = [(less, more) for less in range(unavailable + 1) for more in {surge, max(surge, int(can_surge))}]
     both = one.kind == "Deployment"  # a DaemonSet has only one of both
@@ -160,7 +162,7 @@ def cases(choose, count: int, nodes: int) -> list[Case]:
     made: list[Case] = []
     number = 0
     while number < count:
-        form = choose.choice(["one", "one", "one", "shared", "two budgets"])
+        form = choose.choice(["one", "one", "shared", "shared", "two budgets"])
         some = tuple(_drawn(choose, number + at, nodes) for at in range(2 if form == "shared" else 1))
         number += len(some)
         asked = tuple(_asked(choose, some) for _each in range(2 if form == "two budgets" else 1))
@@ -198,7 +200,8 @@ def _amount(choose, pods: int) -> int | str:
 
 def _asked(choose, some: tuple[Drawn, ...]) -> dict[str, Any]:
     pods = sum(one.pods for one in some)
-    least = max(0, pods - choose.choice([0, 1, 1, 2, choose.randint(0, pods)]))
+    just = max(one.at_once[0] for one in some)  # room for each of them alone
+    least = max(0, pods - choose.choice([0, 1, 2, just, just, choose.randint(0, pods)]))
     if any(one.kind == "DaemonSet" for one in some) and choose.random() < 0.9:
         return {"minAvailable": least}
     return choose.choice(
