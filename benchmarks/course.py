@@ -9,19 +9,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import disruption
 import yaml
 
 from benchmarks import ways
-from benchmarks.bed import Bed, nodes_for
+from benchmarks.bed import NAMESPACE, Bed, nodes_for
 from benchmarks.figures import (
+    CANARY,
     CHECK,
+    ENFORCE,
     FLOOR,
+    HONOUR,
     KUBECTL,
     KUBERNETES_CORE,
     MODULE,
     ONE,
     PING,
     PROD,
+    REPORT,
     RESTARTX,
     SILENT,
     Size,
@@ -55,6 +60,18 @@ class Scale:
 
 
 QUICK = Scale(rounds=1, small=8, sample=2, large=((12, 1),), clusters=2, each=3, short=1)
+
+
+@dataclass(frozen=True)
+class Careful:
+    """How much is measured of careful restarts: `count` Deployments of four pods, each with a budget that wants three."""
+
+    rounds: int = 5
+    count: int = 50
+
+
+CAREFUL = Careful()
+CAREFUL_QUICK = Careful(rounds=1, count=3)
 
 
 def small(lab: Lab, scale: Scale) -> Size:
@@ -120,6 +137,24 @@ def short(lab: Lab, rounds: int) -> Size:
     taken = _interleaved(every, rounds, beds)
     lab.down()
     return Size("Commands with little to do, on 2 clusters", 1, rounds, taken)
+
+
+def careful(lab: Lab, scale: Careful) -> Size:
+    """Restarts that honour or enforce budgets, or have a canary, beside one that only reports on budgets."""
+    bed = _bed(lab, scale.count, replicas=4)
+    wanted = [disruption.budget(name, {"app": name}, minAvailable=3) for name in bed.names]
+    bed.cluster.kubectl("create", "--namespace", NAMESPACE, "-f", "-", input=yaml.safe_dump_all(wanted))
+    every = {
+        REPORT: partial(ways.planned, bed, budgets="report"),
+        HONOUR: partial(ways.planned, bed, budgets="honour"),
+        ENFORCE: partial(ways.planned, bed, budgets="enforce"),
+        CANARY: partial(ways.planned, bed, budgets="report", canary={"pods": 1, "hold": "1s"}),
+    }
+    bed.settle()
+    taken = _interleaved(every, scale.rounds, [bed])
+    lab.down()
+    title = f"{scale.count:,} Deployments of 4 pods, each with a budget of minAvailable 3"
+    return Size(title, scale.count, scale.rounds, taken)
 
 
 def _bed(lab: Lab, count: int, replicas: int) -> Bed:

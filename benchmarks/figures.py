@@ -19,6 +19,10 @@ FLOOR = "floor"
 PING = "ansible -m ping"
 ONE = "restartx, one Deployment"
 CHECK = "restart_prod --check"
+REPORT = "budgets: report"
+HONOUR = "budgets: honour"
+ENFORCE = "budgets: enforce"
+CANARY = "canary of 1 pod, held for 1s"
 
 
 @dataclass(frozen=True)

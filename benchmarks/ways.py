@@ -11,8 +11,9 @@ import shlex
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 from house import MODULES, USER_AGENT, environment
@@ -114,6 +115,14 @@ def module(bed: Bed) -> Way:
     arguments = {"ANSIBLE_MODULE_ARGS": {"namespace": [NAMESPACE], "label_selectors": [SELECTOR]}}
     command: list[str | Path] = [sys.executable, MODULES / "k8s_rollout_restart.py"]
     return Way(command, environment(bed.kubeconfig), USER_AGENT, json.dumps(arguments), _duration)
+
+
+def planned(bed: Bed, **options: Any) -> Way:
+    """The module alone with a plan of one entry and its journal, as restart_prod calls it; `options` are those of the entry."""
+    entry = {"id": "all", "label_selectors": [SELECTOR], **options}
+    plan = {"version": 1, "name": "bench", "defaults": {"namespace": NAMESPACE}, "workloads": [entry]}
+    given = {"plan": plan, "run_id": str(uuid.uuid4()), "journal": {"clusters": [bed.cluster.name]}}
+    return replace(module(bed), stdin=json.dumps({"ANSIBLE_MODULE_ARGS": given}))
 
 
 def fleet(beds: Sequence[Bed], folder: Path) -> Way:

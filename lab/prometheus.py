@@ -99,6 +99,11 @@ class Prometheus:
             self._process.wait(30)
             self._process = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped since; frozen or not."""
+        return self._process is not None
+
     def freeze(self) -> None:
         """From now on it accepts connections and answers nothing."""
         assert self._process

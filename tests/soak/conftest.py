@@ -31,6 +31,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("soak")
     group.addoption("--kills", type=int, default=1, help="how many moments each kind of kill comes at")
     group.addoption("--faults", type=int, default=1, help="how many moments each kind of fault comes at")
+    group.addoption("--strategies", type=int, default=1, help="how many times 13 strategies and budgets are drawn")
     group.addoption("--seed", type=int, help="the seed of the first moment, random by default; the others follow it")
     group.addoption("--minutes", type=float, help="nothing is begun later than so long after the start")
 
@@ -46,7 +47,7 @@ def pytest_report_header(config):
 
 def pytest_generate_tests(metafunc):
     if "seed" in metafunc.fixturenames:
-        # test_kills.py has as many moments as --kills says, test_faults.py as --faults does.
+        # test_kills.py has as many moments as --kills says, and so on.
         count = metafunc.config.getoption(metafunc.definition.path.stem.removeprefix("test_"))
         first = metafunc.config.option.seed
         metafunc.parametrize("seed", range(first, first + count), ids=lambda seed: f"seed {seed}")

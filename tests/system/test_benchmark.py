@@ -39,3 +39,17 @@ def test_every_way_is_measured_on_every_size():
             "restart_prod --check",
         ],
     }
+
+
+def test_every_way_to_restart_with_care_is_measured():
+    command = [sys.executable, "-m", "benchmarks.careful", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST, check=False)
+    assert done.returncode == 0, done.stderr
+    title, _nl, rows = done.stdout.partition("### ")[2].partition("\n")
+    assert title == "3 Deployments of 4 pods, each with a budget of minAvailable 3, one round"
+    assert re.findall(r"^\| ([a-z][^|]*?) \| [0-9.]+ s \| [0-9.]+ \| [0-9]+ \|", rows, re.MULTILINE) == [
+        "budgets: report",
+        "budgets: honour",
+        "budgets: enforce",
+        "canary of 1 pod, held for 1s",
+    ]

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from disruption import Watch, budget
 from house import RUN, outcomes, workload
@@ -122,47 +120,3 @@ def test_a_run_that_was_killed_leaves_the_strategy_tight_and_gives_it_back_when_
     assert len(new_pods(namespace)) == 4
     assert namespace.revisions("Deployment", "api") == [1, 2]
     assert watch.fewest() >= 4
-
-
-def any_workload(choose, number):
-    """A workload with a strategy and a budget that are drawn, and how few healthy pods the budget wants."""
-    kind, replicas = choose.choice(["Deployment", "Deployment", "StatefulSet"]), choose.randint(2, 5)
-    unavailable, surge = choose.randint(1, replicas), choose.choice([0, 0, 1, 2])
-    least = choose.randint(0, replicas - (kind == "StatefulSet"))
-    spec, name = {"replicas": replicas}, f"app{number}"
-    if kind == "Deployment":
-        spec["strategy"] = {
-            "type": "RollingUpdate",
-            "rollingUpdate": {"maxUnavailable": unavailable, "maxSurge": surge},
-        }
-    else:
-        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": unavailable}}
-        spec["podManagementPolicy"] = choose.choice(["OrderedReady", "Parallel"])
-    asked = choose.choice([{"minAvailable": least}, {"maxUnavailable": replicas - least}])
-    return workload(kind, name, delay=choose.choice(["1s", "3s"]), **spec), budget(name, {"app": name}, **asked), least
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_any_strategy_and_budget_with_a_kill_at_any_moment(namespace, operator, seed):
-    choose = random.Random(seed)
-    drawn = [any_workload(choose, number) for number in range(8)]
-    namespace.create(*(made for made, _budget, _least in drawn))
-    namespace.create(*(one for _made, one, _least in drawn), ready=False)
-    keys = [(made["kind"], made["metadata"]["name"]) for made, _budget, _least in drawn]
-    before = {key: strategy(namespace, *key) for key in keys}
-    watches = {key: Watch(namespace, f"app={key[1]}") for key in keys}
-    first, enough = start(namespace, operator, *keys), choose.randint(1, 20)
-
-    def new():
-        return [pod for pod in namespace.list("pods") if RUN in pod["metadata"].get("annotations", {})]
-
-    wait_until(lambda: len(new()) >= enough, f"{enough} new pods", timeout=300)
-    first.process.kill()
-    first.process.communicate()
-    result = start(namespace, operator, *keys, lock="the first start was killed").result(LONGEST)
-    assert set(outcomes(result).values()) <= {"restarted", "already_restarted"}, result
-    namespace.at_rest(*(f"{kind}/{name}" for kind, name in keys))
-    for key, (_made, _budget, least) in zip(keys, drawn):
-        assert watches[key].fewest() >= least, (seed, key, before[key])
-        assert strategy(namespace, *key) == before[key]
-        assert namespace.revisions(*key) == [1, 2]

@@ -34,6 +34,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 
 LOOK_EVERY = 0.5  # seconds between two looks at what is under way
 LONGEST_TEXT = 300  # characters; a line with names of the longest kind then fits into PIPE_BUF
+LEFT_OUT = " ... "
 
 Clean = t.Callable[[str], str]  # removes secrets from a text
 # Why nothing may start, empty if there is no reason, and until which instant.
@@ -124,7 +125,7 @@ class ProgressWriter:
 
     def waits(self, text: str) -> None:
         """Tells what the call waits for before it begins; an empty text if it no longer waits."""
-        self._write("wait", {"text": self._clean(text)[:LONGEST_TEXT]})
+        self._write("wait", {"text": self._fitting(text)})
 
     def begin(self, doing: str, run: str | None, tasks: t.Sequence[Task], hold: t.Callable[[float], Hold]) -> None:
         """Tells that work on the tasks begins. `hold` returns why nothing may start at an instant."""
@@ -168,7 +169,7 @@ class ProgressWriter:
             self._held = held
             text, until = held
             seconds = None if until is None else round(until - now, 3)
-            self._write("hold", {"text": self._clean(text)[:LONGEST_TEXT], "seconds": seconds, **self._counts()})
+            self._write("hold", {"text": self._fitting(text), "seconds": seconds, **self._counts()})
         return None
 
     def worked(self, error: BaseException | None) -> None:
@@ -178,7 +179,7 @@ class ProgressWriter:
         """Nothing remains to be told: the result of the module follows."""
 
     def _tell(self, task: Task, before: State, text: str, **more: t.Any) -> None:
-        line = {"name": _name(task), "before": before, "state": task.state, "text": self._clean(text)[:LONGEST_TEXT]}
+        line = {"name": _name(task), "before": before, "state": task.state, "text": self._fitting(text)}
         self._write("task", {**line, "undoing": task.undoing, "earlier": task.earlier, **more, **self._counts()})
 
     def _counts(self) -> dict[str, int]:
@@ -192,6 +193,14 @@ class ProgressWriter:
     def _write(self, event: str, line: dict) -> None:
         if self._pipe is not None:
             self._pipe.write({"host": self._host, "event": event, **line})
+
+    def _fitting(self, text: str) -> str:
+        """The text without secrets. What is too long loses its middle: the end is often the answer to a long question."""
+        clean = self._clean(text)
+        if len(clean) <= LONGEST_TEXT:
+            return clean
+        half = (LONGEST_TEXT - len(LEFT_OUT)) // 2
+        return f"{clean[:half]}{LEFT_OUT}{clean[-half:]}"
 
     @staticmethod
     def _text(task: Task) -> str:

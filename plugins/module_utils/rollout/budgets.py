@@ -118,6 +118,12 @@ class Cover:
         """How many of its pods are healthy."""
         return self._healthy.total()
 
+    @property
+    def _not_computed(self) -> bool:
+        """Whether its controller cannot compute it, as it is now."""
+        failed = condition(self.budget, "DisruptionAllowed").get("reason") == "SyncFailed"
+        return failed and unknown(self.budget) is not None
+
     def _wants(self) -> list[int]:
         """How many healthy pods it wants, by its status and by our own count, as far as these are known."""
         status = None if unknown(self.budget) else field(self.budget, "status.desiredHealthy", 0)
@@ -137,17 +143,19 @@ class Cover:
         """Why a restart would undercut the budget even if all its pods were healthy, with the way out; None if not.
         `advice` is a way out besides the usual ones."""
         kind, stops, wants = kinds.kind_of(workload), self.stops(workload), self._wants()
-        if stops:
-            failed = unknown(self.budget)
-            if failed and condition(self.budget, "DisruptionAllowed").get("reason") == "SyncFailed":
-                return f"{failed}; correct the budget, or set budgets: {REPORT}"
+        if stops and self._not_computed:
+            ways = ", or ".join(filter(None, ["correct the budget", advice, f"set budgets: {REPORT}"]))
+            return f"{unknown(self.budget)}; {ways}"
         if not stops or not wants or self.most - stops >= min(wants):
             return None
         ways = _way_out(kind, workload, self.most - min(wants), advice)
         return f"{_stopping(workload, stops)}{self._asks(min(wants))}; {ways}"
 
     def room(self) -> int | None:
-        """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known."""
+        """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known. Kubernetes
+        evicts no pod of a budget that it cannot compute."""
+        if self._not_computed:
+            return 0
         wants = self._wants()
         return max(0, self.most - max(wants)) if wants else None
 

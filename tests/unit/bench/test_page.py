@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from failure_table import PERMANENT, Row
 
-from benchmarks import causes
-from benchmarks.figures import Goal, Size, Taken
+from benchmarks import careful, causes
+from benchmarks.figures import HONOUR, REPORT, Goal, Size, Taken
 from benchmarks.page import BEGIN, END, figures, placed, table
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmark.md"
@@ -58,3 +58,12 @@ def test_the_figures_of_causes_hold_each_code_with_its_goal():
     text = causes.told({"cores": "2"}, rows)
     assert "| `oom` | recoverable | 2 | 7.2 s | 9.5 s | 9 s | **no** |" in text
     assert "| `image_pull` | permanent | 1 | 2.0 s | 2.0 s | 5 s | yes |" in text
+
+
+def test_what_care_costs_is_told_as_a_ratio_to_a_restart_without_it():
+    size = Size("50 Deployments", 50, 3, {REPORT: Taken(10, 60, 1, 1), HONOUR: Taken(15, 90, 1.25, 1)})
+    assert careful.table(size).splitlines()[2:] == [
+        "| budgets: report | 10.0 s | 1.00 | 60 | 1.00 | 1.0 s |",
+        "| budgets: honour | 15.0 s | 1.50 | 90 | 1.50 | 1.2 s |",
+    ]
+    assert placed(PAGE.read_text(), "new\n", careful.BEGIN, careful.END)

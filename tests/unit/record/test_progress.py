@@ -226,6 +226,16 @@ def test_the_longest_line_is_written_at_once(reader):
     assert reader.lines() == [line]
 
 
+def test_a_text_that_is_too_long_keeps_its_end_where_the_answer_to_a_long_question_is(reader):
+    said = f'the comparison (Prometheus http://prometheus: {"x" * 300}) is closed: "{"x" * 300}" has no value'
+    writer = ProgressWriter(reader.address, FakeClock())
+    writer.waits(said)
+    writer.waits(said[:300])
+    first, second = (line["text"] for line in reader.lines())
+    assert first.startswith("the comparison (") and first.endswith("has no value") and " ... " in first
+    assert len(first) <= progress.LONGEST_TEXT and second == said[:300]
+
+
 class Shelf:
     """A cluster that holds one Lease of somebody else, which is renewed at each read."""
 

@@ -204,8 +204,14 @@ def test_a_budget_that_its_controller_cannot_compute_refuses():
     given["status"]["conditions"] = [
         {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": message}
     ]
-    refusal = Cover(given, pods, [one]).refusal(one)
+    cover = Cover(given, pods, [one])
+    refusal = cover.refusal(one)
     assert message in refusal and refusal.endswith("; correct the budget, or set budgets: report")
+    assert cover.room() == 0
+    refusal = cover.refusal(one, "set budgets: enforce")
+    assert refusal.endswith("; correct the budget, or set budgets: enforce, or set budgets: report")
+    spare = made("DaemonSet", unavailable=0, surge=1)
+    assert Cover(given, pods, [spare]).refusal(spare) is None
 
 
 class Rollout:
