@@ -58,8 +58,8 @@ system: $(READY) ## system tests, on labs of their own
 	$(BIN)/pytest --numprocesses 2 --durations 25 --durations-min 20 tests/system
 matrix: $(READY) ## the first steps with each version of ansible-core and Python that is found
 	$(BIN)/pytest --numprocesses 2 tests/system/test_matrix.py -m "matrix or not matrix"
-soak: $(READY) ## kills and faults at random moments of restarts, for an hour
-	$(BIN)/pytest tests/soak --kills 100 --faults 100 --minutes 57
+soak: $(READY) ## kills and faults at random moments of restarts, and careful ones under load, for an hour
+	$(BIN)/pytest tests/soak --kills 100 --faults 100 --loads 3 --quorums 5 --minutes 57
 
 .PHONY: bench picture
 bench: $(READY) ## what a restart costs, beside other ways to do it: half an hour, written to docs/benchmark.md

@@ -9,6 +9,7 @@ afterwards. What there is to choose is chosen at random.
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from disruption import Watch, budget, healthy
 from history import History
@@ -21,6 +22,7 @@ from lab.poll import wait_until
 
 ENOUGH = 1000  # requests
 LONGEST = 900  # seconds
+NOWHERE = {"kubernetes.io/hostname": "no-such-node"}
 _CONNECTIONS = 4
 _SPEC = ("strategy", "updateStrategy", "paused", "replicas")
 
@@ -28,9 +30,10 @@ _SPEC = ("strategy", "updateStrategy", "paused", "replicas")
 class Restart:
     """A Deployment or StatefulSet called `name`; its pods have the label app=NAME."""
 
-    name, outcome = "", "restarted"
+    name, outcomes = "", {"restarted", "already_restarted"}
     strategy = None
     options: dict = {}
+    may_be_killed = True
 
     def __init__(self, namespace, choose):
         self.namespace, self.choose = namespace, choose
@@ -48,12 +51,18 @@ class Restart:
         """Create it."""
         self.namespace.create(service(self.name), *self.objects(), self.made(), ready=False)
 
-    def begin(self):
-        """Send requests when all its pods are ready, and do what comes right before the restart."""
+    def send(self):
+        """Send requests, when all its pods are ready."""
         wait_until(lambda: len(self.ready()) == self.replicas, f"{self.name} to be ready", 300)
         self.load = Load(self.namespace, self.name, _CONNECTIONS, LONGEST)
+        self.history = History(self.namespace, self.name)
+        self.history.__enter__()
+
+    def begin(self):
+        """What comes right before a restart."""
         self.before = self._spec()
         self.old = {pod["metadata"]["uid"] for pod in self.ready()}
+        self.since = self.history.now()
 
     def entry(self):
         """Its entry in a plan."""
@@ -66,26 +75,24 @@ class Restart:
     def meanwhile(self, module):
         """What happens during the restart."""
 
-    def check(self):
+    def check(self, run):
         """What must be so after it, beside the requests."""
         assert self._spec() == self.before
-        assert len(self.new()) == self.replicas
+        assert len(self.of_run(run)) == self.replicas
         assert not self.old & {pod["metadata"]["uid"] for pod in self.ready()}
 
-    def answered(self, figures):
+    def answered(self, figures, runs):
         """How many pods have answered; pods of a StatefulSet keep their names."""
-        assert len(figures["pods"]) == self.replicas * (1 if self.kind == "StatefulSet" else 2), figures
+        assert len(figures["pods"]) == self.replicas * (1 if self.kind == "StatefulSet" else 1 + runs), figures
 
     def ready(self):
         return [pod for pod in self.namespace.list("pods", f"app={self.name}") if healthy(pod)]
 
-    def new(self):
-        return [pod for pod in self.ready() if RUN in pod["metadata"].get("annotations", {})]
+    def changes(self):
+        return self.history.changes_of_pods(self.since)
 
-    def until(self, module, condition, what):
-        """Wait until the condition holds; the module must still run then."""
-        wait_until(lambda: module.process.poll() is not None or condition(), what, 300)
-        assert module.process.poll() is None, module.result()
+    def of_run(self, run):
+        return [pod for pod in self.ready() if pod["metadata"].get("annotations", {}).get(RUN) == run]
 
     def _spec(self):
         spec = self.namespace.get(self.kind, self.name)["spec"]
@@ -108,7 +115,7 @@ class Canary(Restart):
 class FailingCanary(Restart):
     """Is undone, because its new pods do not start or a gate stays closed."""
 
-    name, outcome = "mails", "undone"
+    name, outcomes = "mails", {"undone"}
     strategy = Canary.strategy
 
     def __init__(self, namespace, choose):
@@ -142,15 +149,17 @@ class FailingCanary(Restart):
         if self.breaks == "settings":
             self.namespace.kubectl("replace", "-f", "-", input=json.dumps(_settings(self.name, "")))
 
-    def check(self):
+    def check(self, run):
         assert self._spec() == self.before
         assert RUN not in self.namespace.annotations(self.kind, self.name)
-        wait_until(lambda: not self.new() and len(self.ready()) == self.replicas, f"{self.name} to be undone", 300)
+        wait_until(
+            lambda: not self.of_run(run) and len(self.ready()) == self.replicas, f"{self.name} to be undone", 300
+        )
         kept = self.old & {pod["metadata"]["uid"] for pod in self.ready()}
         # What a Deployment has replaced is none of its old pods, because its surge came first.
         assert len(kept) == self.replicas if self.kind == "Deployment" else kept
 
-    def answered(self, figures):
+    def answered(self, figures, runs):
         assert len(figures["pods"]) >= self.replicas, figures
 
 
@@ -166,7 +175,8 @@ class NoRoom(Restart):
 
     def objects(self):
         spare = workload("Deployment", self.spare, 1, **CAREFUL)
-        spare["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "no-such-node"}
+        spare["spec"] |= {"strategy": {"type": "Recreate"}}
+        spare["spec"]["template"]["spec"]["nodeSelector"] = NOWHERE
         both = budget(self.name, {}, minAvailable=self.replicas)
         both["spec"]["selector"] = {
             "matchExpressions": [{"key": "app", "operator": "In", "values": [self.name, self.spare]}]
@@ -174,20 +184,27 @@ class NoRoom(Restart):
         return [spare, both]
 
     def begin(self):
+        self._place_spare(NOWHERE)
+        wait_until(lambda: not any(map(healthy, self._spares())), "the spare pod to be gone", 300)
         super().begin()
         self.began = now()
         self.watch = Watch(self.namespace, f"app in ({self.name},{self.spare})")
 
     def meanwhile(self, module):
-        self.until(module, lambda: self._asked() >= 3, "the budget to be asked again and again")
-        assert RUN not in self.namespace.annotations(self.kind, self.name)
-        path = f"/apis/apps/v1/namespaces/{self.namespace.name}/deployments/{self.spare}"
-        anywhere = {"spec": {"template": {"spec": {"nodeSelector": None}}}}
-        self.namespace.api.request("PATCH", path, anywhere)
+        until(module, lambda: self._asked() >= 3, "the budget to be asked again and again")
+        assert {pod["metadata"]["uid"] for pod in self.ready()} == self.old
+        self._place_spare(None)
 
-    def check(self):
-        super().check()
+    def check(self, run):
+        super().check(run)
         assert self.watch.fewest() >= self.replicas
+
+    def _place_spare(self, where):
+        path = f"/apis/apps/v1/namespaces/{self.namespace.name}/deployments/{self.spare}"
+        self.namespace.api.request("PATCH", path, {"spec": {"template": {"spec": {"nodeSelector": where}}}})
+
+    def _spares(self):
+        return self.namespace.list("pods", f"app={self.spare}")
 
     def _asked(self):
         asked = self.namespace.cluster.requests(USER_AGENT, self.began)
@@ -210,15 +227,15 @@ class Enforced(Restart):
         super().begin()
         self.watch = Watch(self.namespace, f"app={self.name}")
 
-    def check(self):
-        super().check()
+    def check(self, run):
+        super().check(run)
         assert self.watch.fewest() >= self.replicas
 
 
 class PodByPod(Restart):
     """A StatefulSet whose leader moves after each eviction."""
 
-    name = "search"
+    name, may_be_killed = "search", False  # quorum.py has kills
 
     def __init__(self, namespace, choose):
         super().__init__(namespace, choose)
@@ -239,11 +256,8 @@ class PodByPod(Restart):
         return {"whole": {"object": object_, "that": that, "timeout": "5m"}}
 
     def begin(self):
-        super().begin()
-        self.history = History(self.namespace, self.name)
-        self.history.__enter__()
         wait_until(self.history.leader, f"{self.name} to have a leader", 300)
-        self.since = self.history.now()
+        super().begin()
 
     def meanwhile(self, module):
         for number in range(1, self.replicas):
@@ -251,13 +265,12 @@ class PodByPod(Restart):
             def evicted(number=number):
                 return len(self.history.evictions(self.since)) >= number
 
-            self.until(module, evicted, f"pod {number} of {self.name} to be evicted")
+            until(module, evicted, f"pod {number} of {self.name} to be evicted")
             self.history.move_leader(self.choose)
 
-    def check(self):
-        super().check()
+    def check(self, run):
+        super().check(run)
         self.history.now()
-        self.history.__exit__()
         revision = self.namespace.get(self.kind, self.name)["status"]["updateRevision"]
         evictions = self.history.evictions(self.since)
         told = [one.wrong(revision, self.replicas) for one in evictions]
@@ -269,11 +282,59 @@ class PodByPod(Restart):
 RESTARTS = (Canary, FailingCanary, NoRoom, Enforced, PodByPod)
 
 
-def carry_out(*restarts):
-    """Restart the workloads of some restarts of one namespace in one run, under load; how many requests were answered."""
-    namespace = restarts[0].namespace
+def send(*restarts):
+    """Create the workloads of some restarts of one namespace, and send requests to them."""
     for restart in restarts:
         restart.create()
+    _at_once(lambda restart: restart.send(), restarts)
+
+
+def carry_out(*restarts, run="r1", kill=None):
+    """Restart the workloads in one run; the module is killed after so many changes of the first one's pods, and resumed."""
+    for restart in restarts:
+        restart.begin()
+    module = _start(restarts, run)
+    for restart in restarts:
+        restart.meanwhile(module)
+    first = restarts[0]
+    if kill:
+        changed = f"{kill} changes of pods of {first.name}"
+        wait_until(lambda: module.process.poll() is not None or first.changes() >= kill, changed, 300)
+        module.process.kill()
+        module.process.communicate()
+        module = _start(restarts, run, "the start before was killed")
+    result = module.result(LONGEST)
+    found = outcomes(result)
+    assert all(found.get(restart.name) in restart.outcomes for restart in restarts), result
+    for restart in restarts:
+        restart.check(run)
+
+
+def requests(*restarts, runs=1):
+    """Stop the load; how many requests were sent to each. None has failed."""
+    counts = {}
+    for restart, figures in zip(restarts, _at_once(lambda restart: restart.load.figures(), restarts)):
+        restart.history.__exit__()
+        assert figures["failed"] == 0, (restart.name, restart.entry(), figures)
+        assert ENOUGH < figures["requests"] < MOST and figures["seconds"] < LONGEST, figures
+        restart.answered(figures, runs)
+        counts[restart.name] = figures["requests"]
+    return counts
+
+
+def _at_once(do, restarts):
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(do, restarts))
+
+
+def until(module, condition, what):
+    """Wait until the condition holds; the module must still run then."""
+    wait_until(lambda: module.process.poll() is not None or condition(), what, 300)
+    assert module.process.poll() is None, module.result()
+
+
+def _start(restarts, run, broken=None):
+    namespace = restarts[0].namespace
     plan = {
         "version": 1,
         "name": namespace.name,
@@ -283,26 +344,8 @@ def carry_out(*restarts):
     }
     if gates := {name: gate for restart in restarts for name, gate in restart.gates().items()}:
         plan["gates"] = gates
-    for restart in restarts:
-        restart.begin()
-    module = namespace.operator.start("k8s_rollout_restart", plan=plan, journal={"clusters": ["real"]}, run_id="r1")
-    for restart in restarts:
-        restart.meanwhile(module)
-    result = module.result(LONGEST)
-    expected = {restart.name: restart.outcome for restart in restarts}
-    assert {name: outcomes(result).get(name) for name in expected} == expected, result
-    for restart in restarts:
-        restart.check()
-    return {restart.name: _requests(restart) for restart in restarts}
-
-
-def _requests(restart):
-    """Stop the load of a restart; how many requests were sent. None has failed."""
-    figures = restart.load.figures()
-    assert figures["failed"] == 0, (restart.name, restart.entry(), figures)
-    assert ENOUGH < figures["requests"] < MOST and figures["seconds"] < LONGEST, figures
-    restart.answered(figures)
-    return figures["requests"]
+    journal = {"clusters": ["real"], **({"break_lock": broken} if broken else {})}
+    return namespace.operator.start("k8s_rollout_restart", plan=plan, journal=journal, run_id=run)
 
 
 def _settings(name, value):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 
-from careful import RESTARTS, carry_out
+from careful import RESTARTS, carry_out, requests, send
 from real import ForPods
 
 SEED = 1
@@ -14,8 +14,11 @@ SEED = 1
 
 def test_no_request_fails_during_a_canary_an_undo_budgets_and_evictions(cluster, namespace, record_property):
     choose = random.Random(SEED)
+    restarts = [restart(namespace, choose) for restart in RESTARTS]
     with ForPods(cluster):
-        requests = carry_out(*(restart(namespace, choose) for restart in RESTARTS))
-    print(requests)
-    for name, count in requests.items():
+        send(*restarts)
+        carry_out(*restarts)
+        counts = requests(*restarts)
+    print(counts)
+    for name, count in counts.items():
         record_property(name, f"{count} requests, 0 failed")
