@@ -26,7 +26,7 @@ for folder in (Path(__file__).parent, SYSTEM, SYSTEM / "node"):
 
 from house import RBAC, Namespace, Operator
 from real import ForPods, real_cluster
-from shop import Shop
+from shops import Shop
 
 BEGAN = time.monotonic()
 NOT_BEGUN = []

@@ -16,7 +16,7 @@ from history import History
 from house import RUN, USER_AGENT, now, outcomes
 from quorum import LEADER, electing
 from real import permit_elections
-from sample import CAREFUL, MOST, Load, service, workload
+from shop import CAREFUL, MOST, Load, service, workload
 
 from lab.poll import wait_until
 

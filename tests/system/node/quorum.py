@@ -8,7 +8,7 @@ from disruption import healthy
 from history import History, revision_of
 from house import RUN, outcomes
 from real import permit_elections
-from sample import QUICK, workload
+from shop import QUICK, workload
 
 from lab.poll import wait_until
 

@@ -13,7 +13,7 @@ import re
 import pytest
 from failure_table import TABLE
 from house import RBAC, Namespace, entry_of, outcomes
-from sample import workload
+from shop import workload
 
 from lab.poll import wait_until
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from house import RBAC
-from sample import IMAGE, workload
+from shop import IMAGE, workload
 
 from lab.apps import image
 from lab.poll import wait_until

@@ -8,7 +8,7 @@ Requests go through Services, as users' do, from a pod that tries none of them t
 from __future__ import annotations
 
 from house import outcomes
-from sample import CAREFUL, CARELESS, LONGEST, MOST, Load, service, workload
+from shop import CAREFUL, CARELESS, LONGEST, MOST, Load, service, workload
 
 WITHOUT_GAP = {"maxUnavailable": 0, "maxSurge": 1}
 KINDS = ["Deployment", "StatefulSet", "DaemonSet"]
