@@ -12,10 +12,16 @@ from careful import RESTARTS, carry_out, requests, send
 TURNS = 3
 
 
+@pytest.fixture
+def namespace(make_namespace):
+    own = make_namespace("load")
+    yield own
+    own.cluster.kubectl("delete", "namespace", own.name, "--timeout=300s")
+
+
 @pytest.mark.parametrize("restart", RESTARTS, ids=lambda restart: restart.__name__)
-def test_no_request_fails(make_namespace, restart, seed, tell):
+def test_no_request_fails(namespace, restart, seed, tell):
     choose = random.Random(f"{restart.__name__} {seed}")
-    namespace = make_namespace("load")
     made, killed = restart(namespace, choose), []
     send(made)
     for turn in range(TURNS):
@@ -24,4 +30,3 @@ def test_no_request_fails(make_namespace, restart, seed, tell):
         killed.append(kill)
     (count,) = requests(made, runs=TURNS).values()
     tell(f"{count} requests, none failed, killed after {killed} changes: {made.entry()}")
-    namespace.cluster.kubectl("delete", "namespace", namespace.name, "--timeout=300s")
