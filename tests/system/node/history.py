@@ -25,14 +25,19 @@ class Eviction:
     leader: str
     settled: str
 
+    @property
+    def moved(self):
+        """Whether the leader has moved between the last look at it and the eviction, as far as that can be known."""
+        return self.leader != self.settled
+
     def wrong(self, revision, replicas):
         """What is wrong with it in a restart whose pods are of this revision, in words; nothing if it is right."""
         ready = sorted(name for name, pod in self.others.items() if healthy(pod))
         old = sorted(name for name, pod in self.others.items() if revision_of(pod) != revision)
         if len(ready) < replicas - 1:
             return f"{self.name} was evicted while only {ready} were ready beside it"
-        if self.leader != self.settled:
-            return ""  # it has moved between the last look at it and the eviction
+        if self.moved:
+            return ""
         if not self.leader:
             return f"{self.name} was evicted while nobody led"
         if self.name == self.leader and old:

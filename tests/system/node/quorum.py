@@ -70,8 +70,8 @@ class Quorum:
         result = module.result(LONGEST)
         assert outcomes(result)[NAME] in ("restarted", "already_restarted"), result
         self._check(since, run, revisions)
-        evicted = [one.name for one in self.history.evictions(since)]
-        return f"{led} led, evicted {' '.join(evicted)}, killed after {killed} changes, moved: {moves}"
+        evicted = [f"{one.name}{' (moved)' if one.moved else ''}" for one in self.history.evictions(since)]
+        return f"{led} led, evicted {' '.join(evicted)}, killed after {killed} changes, moved by the test: {moves}"
 
     def _check(self, since, run, revisions):
         self.history.now()
