@@ -58,8 +58,8 @@ system: $(READY) ## system tests, on labs of their own
 	$(BIN)/pytest --numprocesses 2 --durations 25 --durations-min 20 tests/system
 matrix: $(READY) ## the first steps with each version of ansible-core and Python that is found
 	$(BIN)/pytest --numprocesses 2 tests/system/test_matrix.py -m "matrix or not matrix"
-soak: $(READY) ## kills and faults at random moments of restarts, for an hour; then a hundred strategies and budgets
-	$(BIN)/pytest tests/soak --kills 100 --faults 100 --minutes 57 --ignore tests/soak/test_strategies.py
+soak: $(READY) ## kills, faults and careful restarts under load, for an hour; then a hundred strategies and budgets
+	$(BIN)/pytest tests/soak --kills 100 --faults 100 --loads 3 --quorums 5 --minutes 57 --ignore tests/soak/test_strategies.py
 	$(BIN)/pytest tests/soak/test_strategies.py --strategies 8
 
 .PHONY: bench picture

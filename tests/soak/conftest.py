@@ -1,12 +1,15 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kills and faults at random moments of a restart over two clusters. Every moment has a seed, by which it comes again:
+"""Kills and faults at random moments of a restart over two clusters, and on a real node careful restarts under load and
+restarts of a quorum. Every moment has a seed, by which it comes again:
 
 pytest tests/soak --seed 1234 -k controller
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import sys
 import time
@@ -15,13 +18,15 @@ from pathlib import Path
 
 import pytest
 
-from lab import Lab
+from lab import Lab, node
 
-for folder in (Path(__file__).parent, Path(__file__).parents[1] / "system"):
+SYSTEM = Path(__file__).parents[1] / "system"
+for folder in (Path(__file__).parent, SYSTEM, SYSTEM / "node"):
     sys.path.insert(0, str(folder))
 
-from house import RBAC
-from shop import Shop
+from house import RBAC, Namespace, Operator
+from real import ForPods, real_cluster
+from shops import Shop
 
 BEGAN = time.monotonic()
 NOT_BEGUN = []
@@ -32,6 +37,10 @@ def pytest_addoption(parser):
     group.addoption("--kills", type=int, default=1, help="how many moments each kind of kill comes at")
     group.addoption("--faults", type=int, default=1, help="how many moments each kind of fault comes at")
     group.addoption("--strategies", type=int, default=1, help="how many times 13 strategies and budgets are drawn")
+    group.addoption(
+        "--loads", type=int, default=1, help="how often each careful restart is made three times under load"
+    )
+    group.addoption("--quorums", type=int, default=1, help="how often a quorum is restarted four times")
     group.addoption("--seed", type=int, help="the seed of the first moment, random by default; the others follow it")
     group.addoption("--minutes", type=float, help="nothing is begun later than so long after the start")
 
@@ -100,6 +109,33 @@ def shop(built):
     """The shop, at rest and without a run that has not ended, whatever the last test left."""
     built.come_to_rest()
     return built
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory):
+    """A cluster whose only node is real, with its API server for pods, and who restarts there."""
+    lacking = node.missing()
+    if lacking:
+        words = f"a real node needs {', '.join(lacking)}"
+        pytest.fail(words) if os.environ.get("CI") == "true" else pytest.skip(words)
+    with real_cluster(tmp_path_factory.mktemp("real")) as cluster, ForPods(cluster):
+        path = tmp_path_factory.mktemp("operator") / "kubeconfig"
+        yield cluster, Operator(cluster.service_account_kubeconfig("restartx-system", "restartx", path))
+
+
+@pytest.fixture(scope="session")
+def make_namespace(real):
+    """Makes a namespace on the real node in which restartx may work."""
+    cluster, operator = real
+    numbers = itertools.count(1)
+
+    def make(base):
+        name = f"{base}-{next(numbers)}"
+        cluster.kubectl("create", "namespace", name)
+        cluster.kubectl("apply", "--namespace", name, "-f", RBAC / "namespace.yml")
+        return Namespace(cluster, operator, name)
+
+    return make
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 import network
 import pytest
 from house import USER_AGENT, now
-from shop import NAME
+from shops import NAME
 from test_watch import compact
 from ticket import Ticket
 

@@ -10,7 +10,7 @@ import signal
 import time
 
 from house import now
-from shop import MAX_PARALLEL
+from shops import MAX_PARALLEL
 from ticket import ALL_DONE, started_until
 
 from ansible_collections.restartx.core.plugins.module_utils.engine.controller import LOOK_EVERY

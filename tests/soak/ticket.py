@@ -11,7 +11,7 @@ import time
 from collections import Counter
 
 from house import now
-from shop import KIND, NAME
+from shops import KIND, NAME
 
 from lab.poll import wait_until
 

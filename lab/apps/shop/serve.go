@@ -20,6 +20,7 @@ type service struct {
 	crashAfter  time.Duration
 	allocate    int
 	need        string
+	lease       string
 
 	hostname string
 	readyAt  time.Time
@@ -39,6 +40,7 @@ func serve(arguments []string) error {
 	flags.DurationVar(&s.crashAfter, "crash-after", 0, "time until it crashes; 0: never")
 	flags.IntVar(&s.allocate, "allocate", 0, "MiB of memory to use")
 	flags.StringVar(&s.need, "need", "", "name of an environment variable it does not start without")
+	flags.StringVar(&s.lease, "lease", "", "name of a Lease through which the pods elect their leader")
 	flags.Parse(arguments)
 	if s.need != "" && os.Getenv(s.need) == "" {
 		return fmt.Errorf("the environment variable %s is not set", s.need)
@@ -76,8 +78,13 @@ func (s *service) run(address string) error {
 	server := &http.Server{Handler: s.handler()}
 	go server.Serve(listener)
 	say("listening on %s", address)
+	leave, err := s.join()
+	if err != nil {
+		return err
+	}
 
 	<-end
+	leave()
 	if s.drain == 0 {
 		say("ends at once")
 		return nil
@@ -87,6 +94,26 @@ func (s *service) run(address string) error {
 	time.Sleep(s.drain)
 	// What is under way is finished; connections that were idle all the time are closed.
 	return server.Shutdown(context.Background())
+}
+
+// join takes part in the election, if there is one; what it returns ends that.
+func (s *service) join() (func(), error) {
+	if s.lease == "" {
+		return func() {}, nil
+	}
+	m, err := newMember(s.lease, s.hostname)
+	if err != nil {
+		return nil, err
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		m.run(end)
+		close(ended)
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}, nil
 }
 
 func (s *service) handler() http.Handler {

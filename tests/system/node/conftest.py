@@ -13,11 +13,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from house import Namespace, Operator, permit
+from house import Namespace, Operator
 
-from lab import Lab, node
+from lab import node
 
-sys.path.insert(0, str(Path(__file__).parent))  # for shop.py
+sys.path.insert(0, str(Path(__file__).parent))
+
+from real import real_cluster
 
 RBAC = Path(__file__).parents[3] / "rbac"
 _numbers = itertools.count(1)
@@ -35,10 +37,7 @@ def able():
 @pytest.fixture(scope="session")
 def cluster(able, tmp_path_factory):
     """The cluster, with rbac/cluster.yml and rbac/budgets.yml applied."""
-    with Lab(tmp_path_factory.mktemp("real"), owned=True) as lab:
-        (found,) = lab.up(["real"], nodes=0)
-        permit(found)
-        found.start_node()
+    with real_cluster(tmp_path_factory.mktemp("real")) as found:
         yield found
 
 

@@ -12,6 +12,11 @@ CAREFUL = {
     "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1},
     "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
 }
+# Gets ready as quickly as it ends, and is asked patiently, so that only its end makes it unready.
+QUICK = {
+    "args": ["serve"],
+    "readinessProbe": {**CAREFUL["readinessProbe"], "timeoutSeconds": 10, "failureThreshold": 5},
+}
 # Listens only after a while, which nobody asks for, and ends in the middle of what it does.
 CARELESS = {"args": ["serve", "-listen-after", "1s", "-work", "20ms"]}
 
@@ -54,11 +59,11 @@ def service(name):
 class Load:
     """A pod that sends requests to a service until it is asked to stop; in the pods' own network."""
 
-    def __init__(self, namespace, to):
+    def __init__(self, namespace, to, connections=CONNECTIONS, longest=LONGEST):
         self.namespace = namespace
         self.name = f"load-{to}"
         address = namespace.get("service", to)["spec"]["clusterIP"]
-        limits = ["-for", f"{LONGEST}s", "-limit", str(MOST), "-connections", str(CONNECTIONS), "-pause", PAUSE]
+        limits = ["-for", f"{longest}s", "-limit", str(MOST), "-connections", str(connections), "-pause", PAUSE]
         container = {"name": "load", "image": IMAGE, "imagePullPolicy": "Never"}
         container["args"] = ["load", "-to", f"{address}:80", *limits]
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name}}
