@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine import hold_requests, requests
 from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
     AwaitUndoneStep,
     GiveBackStep,
@@ -29,7 +29,15 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Trial,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, enforce, hold, marks, restart, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
+    canary,
+    enforce,
+    hold,
+    marks,
+    restart,
+    status,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
@@ -43,7 +51,7 @@ class Held(Step):
     its: Canary
 
     def replaced(self, workload: dict) -> str | None:
-        if self.its.enforced is not None:
+        if self.its.enforced is not None and not budget_hold.is_held(workload, self.its):
             return None  # what somebody deploys is not held, and rolled out as the restart is
         return _replaced(workload, self.its, self.stamp, self.mode)
 
@@ -98,19 +106,35 @@ class EnforceStep(Held, RestartStep):
     settles = False
 
     def judge(self, workload: dict) -> Decision:
-        decision = super().judge(workload)
+        decision = super().judge(budget_hold.freed(workload, self.its))
         if not isinstance(decision, Act):
             return decision
         refusal = enforce.refusal(workload, self.its, self.stamp.run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else decision
 
     def request(self, workload: dict, stamp: restart.Stamp) -> Patch:
-        return canary.with_canary(super().request(workload, stamp), workload, self.its)
+        made, free = super().request(workload, stamp), budget_hold.freed(workload, self.its)
+        if free is workload:
+            return canary.with_canary(made, workload, self.its)
+        return canary.with_spec(made, workload["spec"], enforce.tightened(free, self.its)["spec"])
 
     def released(self, workload: dict) -> dict:
+        free = budget_hold.freed(workload, self.its)  # it is held only for a while
         if restart.carries(workload, self.stamp):
-            return workload  # what is set already, or what somebody has set since
-        return enforce.tightened(workload, self.its)
+            return free  # what is set already, or what somebody has set since
+        return enforce.tightened(free, self.its)
+
+    def may_hold(self, workload: dict) -> bool:
+        return budget_hold.can_hold(workload) and not canary.owner_of_strategy(workload, self.mode.field_manager)
+
+    def is_held(self, workload: dict) -> bool:
+        return budget_hold.is_held(workload, self.its)
+
+    def hold(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        return hold_requests.hold(cluster, workload, self.its, self.stamp.run, self.mode, deadline)
+
+    def go_on(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        return hold_requests.go_on(cluster, workload, self.its, self.mode, deadline)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, hold, kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule import plan as plans
@@ -110,6 +110,8 @@ def is_held(run: Journal, workload: dict, may_be_held: t.Container[str] | None =
         return False
     its = canary_in(entry, workload, run["run"])
     undecided = entry["outcome"] in UNDECIDED
+    if undecided and budget_hold.is_held(workload, its):
+        return False  # it waits for room, and the next start of the run goes on with it
     if its and its.enforced is None and undecided and canary.how_held(workload, its, run["run"]):
         return False  # only its canary holds it, and the next start of the run goes on with that
     return "partition" in entry or entry["entry"] in (pausing(plan_of(run)) if may_be_held is None else may_be_held)

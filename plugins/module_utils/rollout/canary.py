@@ -13,7 +13,13 @@ import copy
 import typing as t
 from dataclasses import replace
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
+    kinds,
+    marks,
+    status,
+    tight_strategy,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -32,7 +38,6 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strate
 
 __all__ = ["NONE", "Canary"]
 
-DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 EACH = "each"  # instead of a number: one pod after another
 NO_DAEMON_SETS = "a DaemonSet has no canary"
 
@@ -156,6 +161,8 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
+    if budget_hold.is_held(workload, canary):
+        return True
     if not canary.tight:
         return False
     if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
@@ -166,20 +173,10 @@ def present(workload: Object, canary: Canary, run: str) -> bool:
 
 def released(workload: Object, canary: Canary, run: str) -> Object:
     """The workload as it is after what the canary of this run set is given back."""
-    kind, spec = kinds.kind_of(workload), dict(workload["spec"])
+    free = budget_hold.freed(workload, canary)
     if _paused_by_run(workload, canary, run):
-        spec.pop("paused", None)
-    if tightened(workload, canary, run):
-        strategy = {name: value for name, value in kind.strategy_of(workload).items() if name != ROLLING}
-        rolling = {name: value for name, value in _rolling(workload).items() if name not in canary.tight}
-        rolling |= {name: value for name, value in (canary.rolling or {}).items() if name in canary.tight}
-        if canary.rolling is not None or rolling not in DEFAULTED:
-            strategy[ROLLING] = rolling
-        if strategy or canary.before is not None:
-            spec[kind.strategy] = strategy
-        else:
-            del spec[kind.strategy]
-    return {**workload, "spec": spec}
+        free = {**free, "spec": {name: value for name, value in free["spec"].items() if name != "paused"}}
+    return tight_strategy.restored(free, canary, canary.tight) if tightened(workload, canary, run) else free
 
 
 def one_at_a_time(workload: Object) -> Object:
@@ -192,22 +189,35 @@ def one_at_a_time(workload: Object) -> Object:
 def release(workload: Object, canary: Canary, run: str) -> Patch | None:
     """The JSON patch that gives back the strategy of exactly the version that was read, and nothing else. None if there
     is nothing to give back."""
-    changes = _changes(workload["spec"], released(workload, canary, run)["spec"])
+    return _exactly(workload, released(workload, canary, run))
+
+
+def goes_on(workload: Object, canary: Canary) -> Patch | None:
+    """The same for a rollout that is only held for budgets; it keeps the strategy that they ask for."""
+    return _exactly(workload, budget_hold.freed(workload, canary))
+
+
+def _exactly(workload: Object, after: Object) -> Patch | None:
+    changes = _changes(workload["spec"], after["spec"])
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": workload["metadata"]["resourceVersion"]}
     return Patch("json", [version, *changes]) if changes else None
 
 
 def with_release(undo: Patch, workload: Object, canary: Canary, run: str) -> Patch:
     """The patch of an undo, which gives back the strategy as well."""
-    before, after = workload["spec"], released(workload, canary, run)["spec"]
-    if undo.content == "json":
-        return Patch("json", [*undo.body, *_changes(before, after)])
+    return with_spec(undo, workload["spec"], released(workload, canary, run)["spec"])
+
+
+def with_spec(patch: Patch, before: Object, after: Object) -> Patch:
+    """The patch, which also makes the one spec the other."""
+    if patch.content == "json":
+        return Patch("json", [*patch.body, *_changes(before, after)])
     changed = {
         name: {**after[name], "$patch": "replace"} if name in after else None
         for name in before
         if after.get(name) != before[name]
     }
-    return Patch(undo.content, {**undo.body, "spec": {**undo.body.get("spec", {}), **changed}})
+    return Patch(patch.content, {**patch.body, "spec": {**patch.body.get("spec", {}), **changed}})
 
 
 def _changes(before: Object, after: Object) -> list[Object]:
@@ -234,7 +244,7 @@ def words(workload: Object) -> str:
 
 def how_held(workload: Object, canary: Canary, run: str) -> str:
     """What still holds a workload, for messages; empty if nothing does."""
-    parts = ["paused"] if _paused_by_run(workload, canary, run) else []
+    parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
         parts += [f"{name} {_rolling(workload)[name]}" for name in canary.differences]
     return " and ".join(parts)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
 
 ROLLING = "rollingUpdate"
 MANAGER = "restartx"
+DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,9 @@ class Canary:
     """The canary of one workload: how many pods it takes, and the strategy from before the run.
 
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
-    `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for. If it
-    `moves`, the partition goes down pod by pod, to the one from before.
+    `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for; {} if
+    the rollout is only held for them (rollout/budget_hold.py). If it `moves`, the partition goes down pod by pod, to the one
+    from before.
     """
 
     pods: int
@@ -66,6 +69,11 @@ class Canary:
         return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
 
     @property
+    def budgets(self) -> Object | None:
+        """What budgets ask for. It may be nothing, and then the rollout is only held while they leave no room."""
+        return self.enforced
+
+    @property
     def differences(self) -> Object:
         """What of that was not so before."""
         return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
@@ -97,3 +105,19 @@ class Canary:
 
 
 NONE = Canary(0, None)
+
+
+def restored(workload: Object, its: Canary, names: t.Container[str]) -> Object:
+    """The workload with these fields of its rolling update as they were before."""
+    kind, spec = kinds.kind_of(workload), dict(workload["spec"])
+    now = kind.strategy_of(workload)
+    strategy = {name: value for name, value in now.items() if name != ROLLING}
+    rolling = {name: value for name, value in (now.get(ROLLING) or {}).items() if name not in names}
+    rolling |= {name: value for name, value in (its.rolling or {}).items() if name in names}
+    if its.rolling is not None or rolling not in DEFAULTED:
+        strategy[ROLLING] = rolling
+    if strategy or its.before is not None:
+        spec[kind.strategy] = strategy
+    else:
+        del spec[kind.strategy]
+    return {**workload, "spec": spec}

@@ -8,11 +8,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine import hold_requests, requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import look
 from ansible_collections.restartx.core.plugins.module_utils.record import held, holders, leftovers
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Key, Leftover, Run
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, hold, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
@@ -131,6 +133,8 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     (run,) = [run for run in found.runs[one.plan] if run.journal["run"] == run_id]
     its = held.canary_in(run.keys[one.key], workload, run_id)
     patch = canary.release(workload, its, run_id) if its else None
+    if its and budget_hold.is_held(workload, its) and not run.undoing:
+        return _let_go_on(call, workload, its, run_id)
     if its and patch and its.enforced is not None and status.judge(workload).state != status.DONE:
         if run.undoing:  # the call that finishes the undo gives it back
             return {"changed": False}
@@ -142,6 +146,24 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: canary.release(now, its, run_id) is None)
     return {"changed": patch is not None}
+
+
+def _let_go_on(call: Call, workload: dict, its: Canary, run: str) -> dict:
+    """Lets a rollout go on that was held for budgets, if they leave room for it. It keeps the strategy that they ask for."""
+    free, label = budget_hold.freed(workload, its), kinds.label(workload)
+    covers = look(call.cluster, workload["metadata"]["namespace"], [free], call.deadline)
+    closed = next(filter(None, (cover.closed_midway(free) for cover in covers)), None)
+    if closed:
+        raise RolloutError(
+            f"{label} is {budget_hold.words(workload)} and stays so, because {closed}; repair again when there is room, or "
+            f"undo run {run}"
+        )
+    after = hold_requests.go_on(call.cluster, workload, its, call.mode, call.deadline)
+    left = canary.how_held(after, its, run) if after else ""
+    told = (
+        f"{label} goes on, and keeps the strategy that was set for budgets ({left}); repair again when it is rolled out"
+    )
+    return {"changed": after is not None, **({"msg": told} if left else {})}
 
 
 def _continuing(call: Call, found: Found, one: Leftover, others: t.Sequence[t.Mapping], undone: bool) -> Call:

@@ -68,13 +68,13 @@ IMPURE_MODULES = {
 
 # Inside engine/ a file imports only from the layers above its own in this list.
 ENGINE_LAYERS = (
-    {"clock", "controller", "guarded", "requests", "sightings", "states"},
+    {"budget_reads", "clock", "controller", "guarded", "requests", "sightings", "states"},
     {"diagnose", "executor", "step"},
-    {"give_back"},
+    {"give_back", "hold_requests"},
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
     {"holds", "observer", "partition_steps", "permission", "timers"},
-    {"budgets", "gating", "pod_gates", "pods", "settling", "trials", "undo_scope"},
+    {"budgets", "gating", "pod_gates", "pods", "rollout_holds", "settling", "trials", "undo_scope"},
     {"pod_by_pod"},
     {"judges"},
     {"watching"},
