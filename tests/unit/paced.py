@@ -50,14 +50,26 @@ class PacedCluster(SteppingCluster):
 
     def all_pods(self):
         one, found = self.api, []
-        replicas, updated = one["spec"]["replicas"], one["status"]["updatedReplicas"]
+        updated = one["status"]["updatedReplicas"]
+        replicas = one["spec"]["replicas"] + self.extra
         for place in range(replicas):
             pod = budgets.pod(one, replicas - 1 - place, ready=place not in self.down)
             newest = one["status"].get("updateRevision", "x")
             pod["metadata"]["labels"]["controller-revision-hash"] = newest if place < updated else "old"
+            if self.kind == "Deployment" and place < updated:
+                number = self._revision(one)
+                pod["metadata"]["labels"]["pod-template-hash"] = number
+                pod["metadata"]["ownerReferences"][0]["name"] = f"api-{number}"
             pod["metadata"]["uid"] = f"uid-{replicas - 1 - place}"
             found.append(pod)
         return [*found, *self.others]
+
+    @property
+    def extra(self):
+        """How many pods more there are in a rollout that stops none before a new one is ready."""
+        rolling = self.api["spec"].get("strategy", {}).get("rollingUpdate") or {}
+        under_way = 0 < self.api["status"]["updatedReplicas"] < self.api["spec"]["replicas"]
+        return 1 if under_way and rolling.get("maxUnavailable") == 0 else 0
 
     @property
     def healthy(self):
@@ -107,8 +119,14 @@ class PacedCluster(SteppingCluster):
     def _observe(self, one, updated=None):
         updated = one["status"]["updatedReplicas"] if updated is None else updated
         replicas = one["spec"]["replicas"]
-        ready = replicas - len(self.down)
-        numbers = {"replicas": replicas, "updatedReplicas": updated, "readyReplicas": ready, "availableReplicas": ready}
+        one["status"]["updatedReplicas"] = updated
+        ready = replicas + self.extra - len(self.down)
+        numbers = {
+            "replicas": replicas + self.extra,
+            "updatedReplicas": updated,
+            "readyReplicas": ready,
+            "availableReplicas": ready,
+        }
         one["status"] |= {**numbers, "observedGeneration": one["metadata"]["generation"]}
         if self.kind == "StatefulSet":
             annotations = one["spec"]["template"]["metadata"].get("annotations", {})
@@ -125,6 +143,9 @@ class PacedCluster(SteppingCluster):
         updated, replicas = one["status"]["updatedReplicas"], one["spec"]["replicas"]
         partition = (one["spec"].get("updateStrategy", {}).get("rollingUpdate") or {}).get("partition", 0)
         if one["spec"].get("paused") or self.down or updated >= replicas - partition:
+            return
+        if (one["spec"].get("strategy", {}).get("rollingUpdate") or {}).get("maxUnavailable") == 0:
+            self._observe(one, updated + 1)
             return
         self.down.add(updated)
         self.stopped.append((self.executor.clock.passed, self.healthy))

@@ -170,7 +170,9 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         return []
     hold = BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)
     for task in tasks:
-        task.room = hold.room if task.group in known.enforcing else None
+        # The rest of a rollout after its canary waits for room, whatever kind of it the restart waited for.
+        asks = known.honouring if isinstance(task.step, CanaryStep) else known.enforcing
+        task.room = hold.room if task.group in asks else None
     return [hold]
 
 
