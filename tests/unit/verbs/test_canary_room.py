@@ -23,7 +23,7 @@ def plan(kind, budgets="honour", **more):
         "version": 1,
         "name": "ca",
         "defaults": {"namespace": "shop", "timeout": "30s", "budgets": budgets},
-        "workloads": [{"id": "api", "kind": kind, "name": "api", **canary}],
+        "workloads": [{"id": "api", "kind": kind, "name": "api", **{name: one for name, one in canary.items() if one}}],
     }
 
 
@@ -108,3 +108,20 @@ def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(kind):
         cluster.go_on(Executor(cluster))
         assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted"), at
         assert cluster.strategy == cluster.before, at
+
+
+def test_the_preflight_counts_the_pods_of_a_canary_which_run_beside_the_old_ones():
+    def codes(**entry):
+        cluster = PacedCluster("Deployment")
+        cluster.objects["/api/v1/namespaces/shop/resourcequotas/q"] = {
+            "kind": "ResourceQuota",
+            "metadata": {"name": "q", "namespace": "shop"},
+            "spec": {"hard": {"pods": "8"}},
+            "status": {"used": {"pods": "8"}},
+        }
+        Executor(cluster)
+        found = calling.run("k8s_rollout_preflight", cluster, plan=plan("Deployment", **entry))["findings"]
+        return {one["code"] for one in found}
+
+    assert "quota" in codes()
+    assert "quota" not in codes(canary=None)
