@@ -1,6 +1,7 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Rollouts under way on a real control plane: they are held while somebody else's rollout uses up the room of a budget."""
+"""Rollouts under way on a real control plane: they are held while somebody else's rollout uses up the room of a budget, and
+budgets are enforced after a canary too."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ ONE = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable":
 LONGEST = 600
 
 
-def start(namespace, operator, kind, lock=None):
+def start(namespace, operator, kind, lock=None, **entry):
     plan = {
         "version": 1,
         "name": namespace.name,
         "defaults": {"namespace": namespace.name, "budgets": "enforce", "timeout": "10m"},
-        "workloads": [{"id": "api", "kind": kind, "name": "api"}],
+        "workloads": [{"id": "api", "kind": kind, "name": "api", **entry}],
     }
     journal = {"clusters": ["eu-west"], **({"break_lock": lock} if lock else {})}
     return operator.start("k8s_rollout_restart", plan=plan, run_id="r1", journal=journal)
@@ -107,4 +108,18 @@ def test_a_rollout_that_was_killed_while_it_was_held_stays_so_until_the_next_sta
     assert watch.fewest() >= 7
     assert set(outcomes(result).values()) <= {"restarted", "already_restarted"}, result
     assert spec(namespace, kind) == prepared and namespace.revisions(kind, "api") == [1, 2]
+    assert len(new_pods(namespace)) == 6
+
+
+def test_a_canary_and_enforced_budgets_in_one_entry_undercut_nothing_and_leave_the_strategy_as_it_was(
+    namespace, operator, kind
+):
+    loose = {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 3, "maxSurge": 0}}}
+    namespace.create(workload(kind, "api", 6, delay="2s", **(loose if kind == "Deployment" else {})))
+    namespace.create(budget("api", {"app": "api"}, minAvailable=5), ready=False)
+    before, watch = spec(namespace, kind), Watch(namespace, "app=api")
+    result = start(namespace, operator, kind, canary={"pods": 1, "hold": "3s"}).result(LONGEST)
+    assert outcomes(result) == {"api": "restarted"}, result
+    assert watch.fewest() >= 5
+    assert spec(namespace, kind) == before and namespace.revisions(kind, "api") == [1, 2]
     assert len(new_pods(namespace)) == 6

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
-from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep, freed_by_undo
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
+    GiveBackStep,
+    freed_by_undo,
+    holds_all,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -24,7 +28,6 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
 )
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     blocked,
-    budget_hold,
     canary,
     history,
     hold,
@@ -157,8 +160,8 @@ class UndoStep(Step):
         """Whether what budgets ask for is given back only when the rollout is over that took the place of the run's."""
         its = self.canaries.get(kinds.key(workload))
         over = restart.run_of(workload) == self.run_id or status.judge(workload).state == status.DONE
-        held = budget_hold.is_held(workload, its)  # together with what somebody has deployed
-        return its is not None and its.enforced is not None and not (over or held)
+        held = bool(self.run_id and its and holds_all(workload, its, self.run_id))  # what somebody has deployed, too
+        return its is not None and its.budgets is not None and not (over or held)
 
     def _gives_back(self, workload: dict) -> Patch | None:
         """What gives back the strategy of a workload that no longer carries the run."""
@@ -200,7 +203,7 @@ class UndoStep(Step):
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         its = self.canaries.get(kinds.key(workload))
-        if outcome is not Outcome.UNDONE or its is None or its.enforced is None or self.run_id is None:
+        if outcome is not Outcome.UNDONE or its is None or its.budgets is None or self.run_id is None:
             return None
         left = canary.release(workload, its, self.run_id)
         return GiveBackStep(self.run_id, self.mode, its, Outcome.UNDONE) if left else None

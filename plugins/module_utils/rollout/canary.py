@@ -92,9 +92,10 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
             f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
             f"take spec.{kind.strategy}.{ROLLING} out of what it applies, or leave {option} out for it"
         )
-    if not (tightened(workload, canary, run) or given_back(workload, canary)):
+    free = released(workload, canary, run)
+    if not given_back(free, canary):
         return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
-    fresh = of(released(workload, canary, run), EACH if canary.moves else canary.pods)
+    fresh = of(free, EACH if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
     again = (
@@ -161,7 +162,7 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
-    if budget_hold.is_held(workload, canary):
+    if canary.enforced is not None and budget_hold.is_held(workload, canary):
         return True
     if not canary.tight:
         return False
@@ -171,8 +172,14 @@ def present(workload: Object, canary: Canary, run: str) -> bool:
     return not canary.differences and given_back(workload, canary) and marks.run_of(workload) == run
 
 
+def stage(workload: Object, canary: Canary, run: str) -> Canary:
+    """What of it a workload has: the canary, or what budgets ask for after it."""
+    return canary if canary.afterwards is None or present(workload, canary, run) else canary.enforcing
+
+
 def released(workload: Object, canary: Canary, run: str) -> Object:
     """The workload as it is after what the canary of this run set is given back."""
+    canary = stage(workload, canary, run)
     free = budget_hold.freed(workload, canary)
     if _paused_by_run(workload, canary, run):
         free = {**free, "spec": {name: value for name, value in free["spec"].items() if name != "paused"}}
@@ -189,15 +196,16 @@ def one_at_a_time(workload: Object) -> Object:
 def release(workload: Object, canary: Canary, run: str) -> Patch | None:
     """The JSON patch that gives back the strategy of exactly the version that was read, and nothing else. None if there
     is nothing to give back."""
-    return _exactly(workload, released(workload, canary, run))
+    return exactly(workload, released(workload, canary, run))
 
 
 def goes_on(workload: Object, canary: Canary) -> Patch | None:
     """The same for a rollout that is only held for budgets; it keeps the strategy that they ask for."""
-    return _exactly(workload, budget_hold.freed(workload, canary))
+    return exactly(workload, budget_hold.freed(workload, canary))
 
 
-def _exactly(workload: Object, after: Object) -> Patch | None:
+def exactly(workload: Object, after: Object) -> Patch | None:
+    """The JSON patch that makes exactly the version that was read this one; None if nothing in its spec changes."""
     changes = _changes(workload["spec"], after["spec"])
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": workload["metadata"]["resourceVersion"]}
     return Patch("json", [version, *changes]) if changes else None
@@ -244,6 +252,7 @@ def words(workload: Object) -> str:
 
 def how_held(workload: Object, canary: Canary, run: str) -> str:
     """What still holds a workload, for messages; empty if nothing does."""
+    canary = stage(workload, canary, run)
     parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
         parts += [f"{name} {_rolling(workload)[name]}" for name in canary.differences]
@@ -252,7 +261,7 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
 
 def left(workload: Object, canary: Canary, run: str) -> str:
     """What a step leaves behind of the canary if it is the last one, as a clause; empty if nothing."""
-    what = how_held(workload, canary, run)
+    canary, what = stage(workload, canary, run), how_held(workload, canary, run)
     if not what:
         return ""
     held = f"it stays held after its {canary.words} ({what})"

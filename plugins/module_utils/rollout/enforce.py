@@ -88,10 +88,18 @@ def planned(workload: Object, covers: t.Sequence[Cover], field_manager: str = MA
 
 def tightened(workload: Object, its: Canary) -> Object:
     """The workload with the strategy that its restart sets."""
+    if not its.tight:
+        return workload
     kind = kinds.kind_of(workload)
     strategy = kind.strategy_of(workload)
     rolling = {**(strategy.get(ROLLING) or {}), **its.tight}
     return {**workload, "spec": {**workload["spec"], kind.strategy: {**strategy, ROLLING: rolling}}}
+
+
+def after_canary(workload: Object, its: Canary, run: str) -> Object:
+    """The workload as it is after a canary of this run, with what budgets ask for, if they do."""
+    free = canary.released(workload, its, run)
+    return free if its.afterwards is None else tightened(free, its.enforcing)
 
 
 def advice(workload: Object, covers: t.Sequence[Cover]) -> str:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
@@ -24,7 +24,7 @@ class Canary:
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
     `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for; {} if
     the rollout is only held for them (rollout/budget_hold.py). If it `moves`, the partition goes down pod by pod, to the one
-    from before.
+    from before. With a canary, `afterwards` is what budgets ask for: it is set when the canary is over (`enforcing`).
     """
 
     pods: int
@@ -33,17 +33,19 @@ class Canary:
     managers: tuple[str, ...] = (MANAGER,)
     enforced: Object | None = None
     moves: bool = False
+    afterwards: Object | None = None
 
     @classmethod
     def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
         """From a journal. Raises KeyError, TypeError or ValueError if that has no canary of this form."""
         before, partition, enforced = found["before"], found.get("partition"), found.get("enforced")
-        for part in (before, enforced):
+        afterwards = found.get("afterwards")
+        for part in (before, enforced, afterwards):
             if not isinstance(part, (dict, type(None))):
                 raise TypeError(f"{part!r} is not a strategy")
         managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
         number, moves = None if partition is None else int(partition), bool(found.get("moves", False))
-        return cls(int(found["pods"]), before, number, managers, enforced, moves)
+        return cls(int(found["pods"]), before, number, managers, enforced, moves, afterwards)
 
     @property
     def record(self) -> Object:
@@ -52,7 +54,8 @@ class Canary:
         managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
         enforced = {} if self.enforced is None else {"enforced": self.enforced}
         moves = {"moves": True} if self.moves else {}
-        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **moves}
+        afterwards = {} if self.afterwards is None else {"afterwards": self.afterwards}
+        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **moves, **afterwards}
 
     @property
     def rolling(self) -> Object | None:
@@ -66,12 +69,23 @@ class Canary:
             return self.enforced
         if not self.pods or (self.moves and (self.partition or 0) <= self.floor):
             return {}
-        return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
+        if self.partition is None:
+            return {"maxSurge": self.pods, "maxUnavailable": 0}
+        return {"partition": self.partition, **(self.afterwards or {})}
 
     @property
     def budgets(self) -> Object | None:
         """What budgets ask for. It may be nothing, and then the rollout is only held while they leave no room."""
-        return self.enforced
+        return self.afterwards if self.enforced is None else self.enforced
+
+    @property
+    def enforcing(self) -> Canary:
+        """What is set after the canary, without it."""
+        return (
+            self
+            if self.afterwards is None
+            else replace(self, pods=0, partition=None, enforced=self.afterwards, afterwards=None)
+        )
 
     @property
     def differences(self) -> Object:
