@@ -221,12 +221,14 @@ def test_after_a_canary_comes_what_budgets_ask_for_and_then_what_was_there(spec)
         rest = copy.deepcopy(held)
         patch = canary.exactly(held, enforce.after_canary(held, its, "r1"))
         assert patch or canary.whole(one, its), (kind, rolling)
-        _apply(rest, copy.deepcopy(patch.body), "json") if patch else None
+        if patch:
+            _apply(rest, copy.deepcopy(patch.body), "json")
         assert rest["spec"][name] == enforce.tightened(one, asked)["spec"][name], (kind, rolling)
         assert "paused" not in rest["spec"] and rest["spec"]["template"] == held["spec"]["template"]
         stops = kinds.kind_of(one).stops_at_once
         assert stops(held) <= max(stops(rest), 1) and stops(rest) <= stops(one), (kind, rolling)
         back = canary.release(rest, its, "r1")
-        _apply(rest, copy.deepcopy(back.body), back.content) if back else None
+        if back:
+            _apply(rest, copy.deepcopy(back.body), back.content)
         assert rest["spec"][name] == one["spec"][name], (kind, rolling)
         assert canary.release(rest, its, "r1") is None
