@@ -69,7 +69,7 @@ runs:
       C(undone), or C(undoing) until all of its workloads were undone), C(stopped_by) (C(window) if only the end of the
       window stopped it, here or on clusters of a later wave), C(over) (whether it is finished on all its clusters), C(done) of C(total) workloads,
       C(counts) of workloads by outcome, and C(waits_for) (of each gate that was closed when the journal was written, a sentence with
-      its last answer).
+      its last answer, and of each rollout that was held for a PodDisruptionBudget).
   returned: success
   type: list
   elements: dict

@@ -164,8 +164,8 @@ leftovers:
       description:
         - C(locked) (the lock of a plan has a holder that does not renew it), C(paused) (a Deployment that a run paused after a
           failure), C(partitioned) (a StatefulSet that a run held by its partition after a failure),
-          C(tightened) (a workload that the canary of a run still holds, or whose strategy a run has set for budgets, and that no start of
-          that run takes on).
+          C(tightened) (a workload that the canary of a run still holds, or whose strategy a run has set for budgets, or whose rollout
+          it has held for them, and that no start of that run takes on).
         - C(undoing) (the undo of a run was begun and not finished), C(failed), C(undone) (by the run, after a failure), C(unfinished)
           (in progress, refused or never started, and nobody works on the run).
       type: str

@@ -115,7 +115,8 @@ options:
         at once. Until then it waits. A strategy that would undercut a budget even if all pods are healthy is refused before anything is
         touched. It needs C(rbac/budgets.yml) of the collection.
       - V(enforce) does the same, and also sets a strategy that undercuts no budget while the rollout is in progress. The strategy
-        from before is given back afterwards. It needs O(journal) and O(wait=true), so it is set in a O(plan).
+        from before is given back afterwards. While somebody else uses up the room of a budget, a rollout in progress is held. It
+        needs O(journal) and O(wait=true), so it is set in a O(plan).
       - V(report) restarts as kubectl does, and warns of what undercuts a budget.
     type: str
     choices: [honour, enforce, report]

@@ -12,55 +12,35 @@ from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, NotFound
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import (
+    FRESH,
+    NOTHING,
+    Look,
+    look,
+    looked,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.observer import Work
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Room
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, history, kinds, marks, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
+    budgets,
+    kinds,
+    marks,
+    status,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import Cover, Key
-from ansible_collections.restartx.core.plugins.module_utils.rollout.labels import matches
 
-FRESH = 1.0  # seconds for which the pods of a budget count as known
-RARELY = 60.0  # seconds after which a namespace is read again in which no budget is about the restarts
 AFTER_ERROR = 5.0
 LONGEST = 10.0  # seconds that one request may take
-SHARE = 4  # what takes long to read is read less often: so many times as long lie between two reads
-
-
-@dataclass(frozen=True)
-class Look:
-    """The budgets of a namespace that are about the restarts, with their pods. It counts until an instant."""
-
-    covers: tuple[Cover, ...] = ()
-    until: float = float("-inf")
-    error: str | None = None
-
-
-def look(cluster: Cluster, namespace: str, workloads: t.Sequence[dict], deadline: float | None = None) -> list[Cover]:
-    """The budgets of a namespace that may select pods which a restart of these workloads stops. Pods are only read if
-    there are such budgets. Raises ClusterError."""
-    here = [one for one in workloads if one["metadata"]["namespace"] == namespace]
-    stopping = [one for one in here if kinds.kind_of(one).stops_at_once(one)]
-    found = cluster.list(budgets.path(namespace), deadline=deadline).items
-    found = [budget for budget in found if any(budgets.may_select(budget, one) for one in stopping)]
-    if not found:
-        return []
-    params = {"labelSelector": history.selector(found[0])} if len(found) == 1 else {}
-    pods = cluster.list(kinds.pods_path(namespace), params, deadline=deadline).items
-    return [
-        Cover(budget, [pod for pod in pods if matches(budget["spec"]["selector"], kinds.labels_of(pod))], here)
-        for budget in found
-    ]
 
 
 def may_stop_pods(task: Task) -> bool:
     """Whether a restart would change the workload of a task and may stop pods of it."""
     workload = task.step.released(task.object)
     return bool(kinds.kind_of(workload).stops_at_once(workload)) and isinstance(task.step.judge(task.object), Act)
-
-
-NOTHING = Look()
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,7 @@ class BudgetHold:
         self._run = run
         self._cluster = cluster
         self.clock = clock
-        self._looks = {namespace: _looked(covers, at, 0.0) for namespace, covers in known.items()}
+        self._looks = {namespace: looked(covers, at, 0.0) for namespace, covers in known.items()}
         self._lasting = False
         self._wanted: set[str] = set()  # the namespaces that must be read before something starts
         self._waiting: set[str] = set()  # those in which something is held by what was read
@@ -171,6 +151,27 @@ class BudgetHold:
                 if reason:
                     return reason
         return None
+
+    def room(self, task: Task) -> Room:
+        """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none."""
+        now, namespace, workload = self.clock.monotonic(), task.key[1], self._object(task)
+        if not (kinds.kind_of(workload).stops_at_once(workload) and budget_hold.rest(workload)):
+            return Room(until=now + FRESH)
+        known = self._looks.get(namespace, NOTHING)
+        if now >= known.until:
+            self._wanted.add(namespace)
+            return Room(f"the budgets of namespace {namespace} are being read", known=False)
+        if known.error:
+            return Room(known.error, known=False, until=known.until)
+        for cover in known.covers:
+            if budgets.may_select(cover.budget, workload):
+                self._pending_of(cover)
+                others = [one for one in self._covered[id(cover)] if one is not task and not one.held]
+                pending = sum(self._may_stop(cover, one) for one in others if self._is_under_way(one))
+                reason = cover.closed_midway(workload, pending)
+                if reason:
+                    return Room(reason, until=known.until)
+        return Room(until=known.until)
 
     def _stays_closed(self, cover: Cover, task: Task) -> bool:
         """Whether only workloads that have ended, and are held, take the room that the task needs."""
@@ -241,7 +242,7 @@ class BudgetHold:
                         self._found[key] = self._read_again(key)
                 covers = look(self._cluster, namespace, workloads, self.clock.monotonic() + LONGEST)
                 now = self.clock.monotonic()
-                self._read[namespace] = _looked(covers, now, now - began)
+                self._read[namespace] = looked(covers, now, now - began)
             except ClusterError as error:
                 told = f"the budgets of namespace {namespace} could not be read: {error}"
                 self._read[namespace] = Look(until=self.clock.monotonic() + AFTER_ERROR, error=told)
@@ -270,7 +271,3 @@ class BudgetHold:
             reason = self._answers.get(task.key, Answer()).reason
             if task.state is State.WAITING and reason and reason not in task.message:
                 task.message = f"{task.message}; {reason}"
-
-
-def _looked(covers: t.Sequence[Cover], at: float, took: float) -> Look:
-    return Look(tuple(covers), at + max(FRESH if covers else RARELY, SHARE * took))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
-from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine import hold_requests, requests
 from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
     AwaitUndoneStep,
     GiveBackStep,
@@ -31,6 +31,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
     canary,
     canary_fit,
     enforce,
@@ -54,23 +55,42 @@ class Held(Step):
     its: Canary
 
     def replaced(self, workload: dict) -> str | None:
-        if self.its.enforced is not None:
+        if self.its.enforced is not None and not budget_hold.is_held(workload, self.its):
             return None  # what somebody deploys is not held, and rolled out as the restart is
         return _replaced(workload, self.its, self.stamp, self.mode)
 
     def released(self, workload: dict) -> dict:
-        found = canary.released(workload, self.its, self.stamp.run)
+        found = enforce.after_canary(workload, self.its, self.stamp.run)
         return canary.some_at_a_time(found, self.its) if self.its.moves else found
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         if outcome is Outcome.SUPERSEDED and canary.release(workload, self.its, self.stamp.run):
             return GiveBackStep(self.stamp.run, self.mode, self.its)
-        if outcome is Outcome.UNDONE and self.its.enforced is not None:  # by an earlier start, which was killed then
+        if outcome is Outcome.UNDONE and self.its.budgets is not None:  # by an earlier start, which was killed then
             return AwaitUndoneStep(self.stamp.run, self.mode, self.its).needed(workload)
         return None
 
     def left(self, workload: dict) -> str:
         return "" if self.mode.dry_run else canary.left(workload, self.its, self.stamp.run)
+
+
+class Holdable(Held):
+    """A step whose rollout may be held while budgets leave no room for it."""
+
+    def may_hold(self, workload: dict) -> bool:
+        return budget_hold.can_hold(workload) and not canary.owner_of_strategy(workload, self.mode.field_manager)
+
+    def is_held(self, workload: dict) -> bool:
+        return budget_hold.is_held(workload, self.its)
+
+    def evident(self, workload: dict) -> dict:
+        return budget_hold.freed(workload, self.its)
+
+    def hold(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        return hold_requests.hold(cluster, workload, self.its, self.stamp.run, self.mode, deadline)
+
+    def go_on(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        return hold_requests.go_on(cluster, workload, self.its, self.mode, deadline)
 
 
 @dataclass(frozen=True)
@@ -88,7 +108,8 @@ class CanaryStep(Held, RestartStep):
             return Follow(Outcome.ALREADY_RESTARTED)
         run = self.stamp.run
         free = self.released(workload)
-        refusal = None if self.its.moves else canary_fit.refusal(free)
+        own = canary.released(workload, self.its, run)
+        refusal = None if self.its.moves else canary_fit.refusal(own) or canary_fit.refusal_by_budgets(own, self.its)
         refusal = refusal or restart.refusal(free, allow_owned=self.allow_owned)
         refusal = refusal or canary.refusal(workload, self.its, run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
@@ -111,26 +132,30 @@ class CanaryStep(Held, RestartStep):
 
 
 @dataclass(frozen=True)
-class EnforceStep(Held, RestartStep):
+class EnforceStep(Holdable, RestartStep):
     """A restart that sets a strategy which undercuts no budget. It is over when everything is rolled out."""
 
     its: Canary = canary.NONE
     settles = False
 
     def judge(self, workload: dict) -> Decision:
-        decision = super().judge(workload)
+        decision = super().judge(budget_hold.freed(workload, self.its))
         if not isinstance(decision, Act):
             return decision
         refusal = enforce.refusal(workload, self.its, self.stamp.run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else decision
 
     def request(self, workload: dict, stamp: restart.Stamp) -> Patch:
-        return canary.with_canary(super().request(workload, stamp), workload, self.its)
+        made, free = super().request(workload, stamp), budget_hold.freed(workload, self.its)
+        if free is workload:
+            return canary.with_canary(made, workload, self.its)
+        return canary.with_spec(made, workload["spec"], enforce.tightened(free, self.its)["spec"])
 
     def released(self, workload: dict) -> dict:
+        free = budget_hold.freed(workload, self.its)  # it is held only for a while
         if restart.carries(workload, self.stamp):
-            return workload  # what is set already, or what somebody has set since
-        return enforce.tightened(workload, self.its)
+            return free  # what is set already, or what somebody has set since
+        return enforce.tightened(free, self.its)
 
 
 @dataclass(frozen=True)
@@ -170,6 +195,48 @@ class TrialStep(Held):
 
 
 @dataclass(frozen=True)
+class AfterCanaryStep(Holdable):
+    """Sets what budgets ask for in place of what has held the canary, and follows the rest of the rollout."""
+
+    stamp: restart.Stamp
+    mode: Mode
+    its: Canary  # without the canary
+    canary: Canary
+    goes_on = True
+    settles = False
+    outcome = Outcome.RESTARTED
+
+    def judge(self, workload: dict) -> Decision:
+        lost = _superseded(workload, self.stamp, self.mode)
+        if lost:
+            return lost
+        return Act() if self._patch(workload) else Follow(Outcome.ALREADY_RESTARTED)
+
+    def _patch(self, workload: dict) -> Patch | None:
+        if not canary.present(workload, self.canary, self.stamp.run):
+            return None
+        return canary.exactly(workload, enforce.after_canary(workload, self.canary, self.stamp.run))
+
+    def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
+        patch = self._patch(workload)
+        if patch is None:
+            return Acted(workload)
+        sent = (patch.body, patch.content, self.mode, deadline)
+        return Acted(requests.patch(cluster, workload, *sent, lambda now: self._patch(now) is None))
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
+        return status.follow(workload, generation, before=found, since=marks.written_at(workload))
+
+    def undoing(self, workload: dict) -> str | None:
+        return _taken_back(workload, self.stamp, self.mode)
+
+    def released(self, workload: dict) -> dict:
+        if canary.present(workload, self.canary, self.stamp.run):
+            return enforce.after_canary(workload, self.canary, self.stamp.run)
+        return budget_hold.freed(workload, self.its)
+
+
+@dataclass(frozen=True)
 class ReleaseStep(Held):
     """Gives back the strategy, and follows the rest of the rollout."""
 
@@ -201,10 +268,11 @@ def of_enforced(first: CanaryStep | EnforceStep) -> ReleaseStep:
     return ReleaseStep(first.stamp, first.mode, first.its)
 
 
-def of(first: CanaryStep | EnforceStep, trial: Trial) -> tuple[TrialStep, ReleaseStep]:
+def of(first: CanaryStep | EnforceStep, trial: Trial) -> list[Step]:
     """The steps that follow the restart of the first pods."""
     stamp, mode, its = first.stamp, first.mode, first.its
-    return TrialStep(stamp, mode, its, trial), ReleaseStep(stamp, mode, its)
+    rest = [] if its.afterwards is None else [AfterCanaryStep(stamp, mode, its.enforcing, its)]
+    return [TrialStep(stamp, mode, its, trial), *rest, ReleaseStep(stamp, mode, its.enforcing)]
 
 
 def _taken_back(workload: dict, stamp: restart.Stamp, mode: Mode) -> str | None:

@@ -10,7 +10,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.api import C
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Acted, Decision, End, Follow, Step
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, enforce, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 
@@ -71,6 +71,21 @@ class AwaitUndoneStep(Step):
 
     def left(self, workload: dict) -> str:
         return canary.left(workload, self.its, self.run)
+
+
+def freed_by_undo(workload: dict, its: Canary, run: str) -> dict:
+    """The workload as its undo finds it. An undo is rolled out with the strategy that budgets ask for, which is given back
+    then."""
+    if canary.stage(workload, its, run).enforced is not None:
+        return budget_hold.freed(workload, its)
+    return enforce.after_canary(workload, its, run)
+
+
+def holds_all(workload: dict, its: Canary, run: str) -> bool:
+    """Whether what the run has set keeps any rollout of the workload from going on."""
+    if budget_hold.is_held(workload, its) or kinds.field(workload, "spec.paused"):
+        return True
+    return not kinds.kind_of(workload).pausable and canary.stage(workload, its, run).enforced is None
 
 
 def release(cluster: Cluster, workload: dict, its: Canary, run: str, mode: Mode, deadline: float | None) -> Acted:

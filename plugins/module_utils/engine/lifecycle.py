@@ -105,8 +105,8 @@ class Lifecycle:
         message = f"{why}; last seen: {seen}" if seen else why
         if cancelled.outcome is Outcome.UNFINISHED and task.state is not State.SETTLING:
             self.fail(task, cancelled.outcome, message)
-        else:  # no controller goes on with what is evicted
-            self.end(task, Outcome.UNFINISHED if task.evicts else cancelled.outcome, message)
+        else:  # no controller goes on with what is evicted, or held
+            self.end(task, Outcome.UNFINISHED if task.evicts or task.held else cancelled.outcome, message)
 
     def fail(self, task: Task, outcome: Outcome, message: str) -> None:
         """Its rollout failed: finds the cause, and starts the step that follows a failure, if there is one."""

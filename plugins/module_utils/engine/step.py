@@ -87,6 +87,16 @@ class PodByPod:
     spare: int = 0
 
 
+@dataclass(frozen=True)
+class Room:
+    """Whether budgets leave room for the rest of a rollout: the `reason` says which does not. While that is not `known`, it
+    says why. `until` is the instant (of the monotonic clock) from which on it may be asked again."""
+
+    reason: str = ""
+    known: bool = True
+    until: float = 0.0
+
+
 class Step(t.Protocol):
     """One thing that is done to a workload.
 
@@ -152,6 +162,22 @@ class Step(t.Protocol):
     def released(self, workload: dict) -> dict:
         """The workload with the strategy that its rollout goes on with."""
         return workload
+
+    def may_hold(self, workload: dict) -> bool:
+        """Whether its rollout may have to be held while budgets leave no room for it."""
+        return False
+
+    def is_held(self, workload: dict) -> bool:
+        """Whether the run holds it for that reason."""
+        return False
+
+    def hold(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        """Holds it, and returns the workload; None if there is nothing to hold. Raises ClusterError."""
+        return None
+
+    def go_on(self, cluster: Cluster, workload: dict, deadline: float | None) -> dict | None:
+        """Lets it go on, and returns the workload; None if nothing holds it. Raises ClusterError."""
+        return None
 
     def left(self, workload: dict) -> str:
         """What the step leaves behind if it is the last one, as a clause; empty if it leaves nothing."""

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
-from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import (
+    GiveBackStep,
+    freed_by_undo,
+    holds_all,
+)
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     Act,
@@ -156,7 +160,8 @@ class UndoStep(Step):
         """Whether what budgets ask for is given back only when the rollout is over that took the place of the run's."""
         its = self.canaries.get(kinds.key(workload))
         over = restart.run_of(workload) == self.run_id or status.judge(workload).state == status.DONE
-        return its is not None and its.enforced is not None and not over
+        held = bool(self.run_id and its and holds_all(workload, its, self.run_id))  # what somebody has deployed, too
+        return its is not None and its.budgets is not None and not (over or held)
 
     def _gives_back(self, workload: dict) -> Patch | None:
         """What gives back the strategy of a workload that no longer carries the run."""
@@ -172,18 +177,14 @@ class UndoStep(Step):
         revisions = requests.revisions(cluster, workload, deadline)
         held = self.releases and self.run_id is not None and hold.held(workload, self.run_id, self.partition)
         free = hold.released(workload, self.partition) if held else workload
-        its = self.canaries.get(kinds.key(workload))
-        if its and its.enforced is not None:
-            its = None  # the undo is rolled out without harm to budgets too; see gives_back()
-        held_only = free
+        its, held_only = self.canaries.get(kinds.key(workload)), free
         if its and self.run_id is not None:
-            free = canary.released(free, its, self.run_id)
+            free = freed_by_undo(free, its, self.run_id)
         target = undo.choose(free, revisions, to_revision=self.to_revision, run_id=self.run_id)
         # The undo of a run reverts only the changes of that run, which are on the template.
         made = undo.patch(workload, target, template_only=self.run_id is not None)
         content, body = hold.with_release(made, workload, self.partition) if held else made
-        if its and self.run_id is not None:
-            content, body = canary.with_release(Patch(content, body), held_only, its, self.run_id)
+        content, body = canary.with_spec(Patch(content, body), held_only["spec"], free["spec"])
         sent = (body, content, self.mode, deadline)
         after = requests.patch(cluster, workload, *sent, lambda now: history.same_template(now, target))
         return Acted(after, tuple(self._warnings(workload, target)))
@@ -202,7 +203,7 @@ class UndoStep(Step):
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         its = self.canaries.get(kinds.key(workload))
-        if outcome is not Outcome.UNDONE or its is None or its.enforced is None or self.run_id is None:
+        if outcome is not Outcome.UNDONE or its is None or its.budgets is None or self.run_id is None:
             return None
         left = canary.release(workload, its, self.run_id)
         return GiveBackStep(self.run_id, self.mode, its, Outcome.UNDONE) if left else None

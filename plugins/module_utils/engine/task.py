@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State, check
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Step
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Room, Step
 from ansible_collections.restartx.core.plugins.module_utils.rollout import history, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes.codes import Cause
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome, counted_as
@@ -57,6 +57,8 @@ class Task:
     gone: bool = False  # last seen deleted
     trouble: str = ""  # what is wrong with its pods now; it may recover
     gate: str = ""  # after its rollout: which gate is closed, and its last answer
+    held: str = ""  # why budgets leave no room for the rest of its rollout, while that is held or about to be
+    room: t.Callable[[Task], Room] | None = None  # asks for that; None if nothing is asked
     gates_passed: bool = False  # an earlier start of the run saw its gates open after its rollout
     cause: Cause | None = None
     reaction: str = ""  # what followed its failure, such as an undo

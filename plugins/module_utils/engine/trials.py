@@ -16,7 +16,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.executor impo
 from ansible_collections.restartx.core.plugins.module_utils.engine.gate_series import COMPARISON, GateSeries, Series
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Room, Trial
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
@@ -30,6 +30,8 @@ from ansible_collections.restartx.core.plugins.module_utils.selection.earlier im
 
 READ_SECONDS = 30.0  # how long one answer about the pods may take
 READ_AGAIN = 5.0  # seconds until the pods are read again after an error
+ROOM_AGAIN = 1.0  # seconds until budgets are asked again that leave no room
+SOON = 0.2  # seconds until an answer about them is looked for again
 UNREAD_SECONDS = 120.0  # seconds without an answer after which the canary has failed
 
 
@@ -112,7 +114,7 @@ class Trials:
         if answer.error is not None:
             self._unread(task, course, str(answer.error), now)
             return
-        course.unread_since = None
+        course.unread_since, task.held = None, ""
         pods, newest = answer.value
         if course.pods is None:
             self._begin_hold(task, course, its, trial.ready_pods(task.object, pods, newest), now)
@@ -160,7 +162,8 @@ class Trials:
             self._await_others(task, course, its, counts)
             return
         if course.passed or not (its.gates or its.compare):
-            self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
+            if not self._awaits_room(task, course, its):
+                self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
             return
         gates = [*its.gates, *self._comparison(task, course, its)]
         if gates:
@@ -168,6 +171,17 @@ class Trials:
         else:
             course.passed = True
             self._ask_pods(task, course)
+
+    def _awaits_room(self, task: Task, course: _Course, its: Trial) -> bool:
+        """Whether budgets leave no room for what follows. Its pods are still looked after, and it is asked again then."""
+        room = task.room(task) if task.room else Room()
+        task.held = room.reason if room.known else ""
+        if not room.reason:
+            return False
+        now = self._executor.clock.monotonic()
+        course.pods_due = self._timers.set(task, max(room.until, now + (ROOM_AGAIN if room.known else SOON)))
+        task.message = f"{its.words}: {canary.words(task.object)}; the rest waits, because {room.reason}"
+        return True
 
     def _await_others(self, task: Task, course: _Course, its: Trial, counts: status.Counts) -> None:
         """Another pod is not ready, so none may be replaced now. The gates are asked once all are."""

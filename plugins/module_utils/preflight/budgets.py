@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from ansible_collections.restartx.core.plugins.module_utils.preflight.facts import Facts
 from ansible_collections.restartx.core.plugins.module_utils.preflight.finding import BLOCKER, NOTE, RISK, Finding
+from ansible_collections.restartx.core.plugins.module_utils.preflight.planned import cover_of, enforced
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets as rollouts
 from ansible_collections.restartx.core.plugins.module_utils.rollout import enforce, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, Cover
-from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field, labels_of
-from ansible_collections.restartx.core.plugins.module_utils.rollout.labels import matches
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field
 
 
 def budgets(workload: Object, facts: Facts) -> list[Finding]:
@@ -19,7 +19,7 @@ def budgets(workload: Object, facts: Facts) -> list[Finding]:
         return []
     namespace = workload["metadata"].get("namespace", "")
     about = [budget for budget in facts.budgets if rollouts.may_select(budget, workload)]
-    covers = [_cover(budget, namespace, facts) for budget in about]
+    covers = [cover_of(budget, namespace, facts) for budget in about]
     found, planned = _enforced(workload, [cover for cover in covers if cover], facts)
     for budget, cover in zip(about, covers):
         found += _budget(planned, budget, cover, facts)
@@ -28,7 +28,7 @@ def budgets(workload: Object, facts: Facts) -> list[Finding]:
 
 def _enforced(workload: Object, covers: list[Cover], facts: Facts) -> tuple[list[Finding], Object]:
     """What `budgets: enforce` sets in its strategy, and the workload with that."""
-    its = enforce.of(workload, covers, facts.field_manager) if kinds.key(workload) in facts.enforced else None
+    its = enforced(workload, covers, facts)
     if its is None:
         return [], workload
     label, planned = kinds.label(workload), enforce.tightened(workload, its)
@@ -74,12 +74,3 @@ def _budget(workload: Object, budget: Object, cover: Cover | None, facts: Facts)
             "a rolling update ignores budgets", f"budgets: {HONOUR} waits for more healthy pods"
         )
     return [Finding("below_budget", RISK, label, sentence, advice)]
-
-
-def _cover(budget: Object, namespace: str, facts: Facts) -> Cover | None:
-    """The budget with its pods; None if they could not be read."""
-    if not (facts.knows("pods") or facts.knows("pods", namespace)):
-        return None
-    selector = field(budget, "spec.selector")
-    pods = [pod for pod in facts.pods_in(namespace) if matches(selector, labels_of(pod))]
-    return Cover(budget, pods, facts.workloads_in(namespace))

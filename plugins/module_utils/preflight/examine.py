@@ -17,6 +17,7 @@ from ansible_collections.restartx.core.plugins.module_utils.preflight import (
 from ansible_collections.restartx.core.plugins.module_utils.preflight.facts import Facts, Key
 from ansible_collections.restartx.core.plugins.module_utils.preflight.finding import Finding
 from ansible_collections.restartx.core.plugins.module_utils.preflight.limits import Limits
+from ansible_collections.restartx.core.plugins.module_utils.preflight.planned import planned
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
 
@@ -53,6 +54,7 @@ def examine(
         found += [refused.pod(workload, error, facts)] if error else []
         for rule in _OF_EACH:
             found += rule(workload, facts)
+    as_rolled_out = [planned(one, facts) for one in restarted]
     for rule_of_all in _OF_ALL:
-        found += rule_of_all(restarted, facts, limits)
+        found += rule_of_all(as_rolled_out, facts, limits)
     return found + images.images(restarted, facts) + quotas.autoscalers(restarted, facts)

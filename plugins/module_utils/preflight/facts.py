@@ -25,7 +25,7 @@ class Facts:
     those of the namespaces of the workloads. `made` holds the pods that a dry run made from templates, by workload:
     admission may have changed them. `names` holds the names of ConfigMaps and Secrets, by (plural, namespace). `workloads`
     are those of the run; the restarts of the `honoured` ones honour budgets, and those of the `enforced` ones set a
-    strategy for that.
+    strategy for that. `canaries` are the pods of those that have a canary.
     """
 
     now: datetime
@@ -45,6 +45,7 @@ class Facts:
     workloads: t.Sequence[Object] = ()
     honoured: frozenset[Key] = frozenset()
     enforced: frozenset[Key] = frozenset()
+    canaries: t.Mapping[Key, int | str] = field(default_factory=dict)
 
     def knows(self, plural: str, namespace: str = "") -> bool:
         """Whether these objects could be read."""

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, hold, kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule import plan as plans
@@ -56,15 +56,21 @@ def partition_of(entry: Journal | None, workload: dict, may_be_held: bool) -> in
 
 
 def canary_of(
-    entry: Journal | None, workload: dict, planned: canary.Pods | Canary | None, run: str, field_manager: str
+    entry: Journal | None,
+    workload: dict,
+    pods: canary.Pods | None,
+    asked: Canary | None,
+    run: str,
+    field_manager: str,
 ) -> Canary | None:
     """The canary that the journal must have for a workload: the one that it has already, as long as that has left
-    something, or that of the object as it is. `planned` are its pods as the plan has them, or what budgets ask for; None
-    if the strategy stays as it is."""
+    something, or that of the object as it is. `pods` are its pods as the plan has them, and `asked` is what budgets ask
+    for. None if the strategy stays as it is."""
     known = canary_in(entry, workload, run)
-    if known and canary.present(workload, known, run):
+    if known and canary.present(workload, canary.stage(workload, known, run), run):
         return replace(known, managers=tuple(dict.fromkeys([*known.managers, field_manager])))
-    return planned if isinstance(planned, Canary) else canary.planned(workload, planned, field_manager)
+    its = canary.planned(workload, pods, field_manager)
+    return replace(its, afterwards=asked.enforced) if its and asked and not its.moves else its or asked
 
 
 def canary_in(entry: Journal | None, workload: dict, run: str) -> Canary | None:
@@ -76,7 +82,7 @@ def canary_in(entry: Journal | None, workload: dict, run: str) -> Canary | None:
         Canary.of_record(entry["canary"]),
         entry["outcome"] == Outcome.UNDONE and marks.run_of(workload) != run,
     )
-    return None if entry["outcome"] in DONE or (undone and its.enforced is None) else its
+    return None if entry["outcome"] in DONE or (undone and its.budgets is None) else its
 
 
 def canaries_of(run: Journal, objects: t.Mapping[tuple[str, str, str], dict]) -> dict[tuple[str, str, str], Canary]:
@@ -110,6 +116,8 @@ def is_held(run: Journal, workload: dict, may_be_held: t.Container[str] | None =
         return False
     its = canary_in(entry, workload, run["run"])
     undecided = entry["outcome"] in UNDECIDED
+    if undecided and budget_hold.is_held(workload, its):
+        return False  # it waits for room, and the next start of the run goes on with it
     if its and its.enforced is None and undecided and canary.how_held(workload, its, run["run"]):
         return False  # only its canary holds it, and the next start of the run goes on with that
     return "partition" in entry or entry["entry"] in (pausing(plan_of(run)) if may_be_held is None else may_be_held)

@@ -94,8 +94,8 @@ class JournalWriter:
             partition = held.partition_of(self._known.get(name), task.object, task.group in title.pausing)
             if partition is not None:
                 self._partitions[name] = partition
-            planned = title.canaries.get(task.group) or title.enforced.get(task.key)
-            its = held.canary_of(self._known.get(name), task.object, planned, title.run, title.field_manager)
+            asked = title.canaries.get(task.group), title.enforced.get(task.key)
+            its = held.canary_of(self._known.get(name), task.object, *asked, title.run, title.field_manager)
             if its is not None:
                 self._canaries[name] = its
 

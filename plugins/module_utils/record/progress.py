@@ -219,9 +219,9 @@ class ProgressWriter:
 
 
 def _tells(task: Task) -> bool:
-    """Whether the message of a task in progress says what it waits for: its pods decide, and not the status."""
+    """Whether the message of a task in progress says what it waits for: its pods decide, and not the status, or it is held."""
     one_by_one = task.step.pod_by_pod(task.object) and task.settled_at is None and not task.gate
-    return bool(task.step.trial or one_by_one)
+    return bool(task.step.trial or task.held or one_by_one)
 
 
 def _name(task: Task) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from collections import Counter
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, owner
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, kinds, owner
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
     api_path,
@@ -94,6 +94,7 @@ class Cover:
 
     def __init__(self, budget: Object, pods: t.Sequence[Object], workloads: t.Iterable[Object]):
         self.budget = budget
+        self._pods = pods
         known = {kinds.key(one): one for one in workloads if may_select(budget, one)}
         owners = [(owner.workload_of(pod), pod) for pod in pods if not is_dead(pod)]
         self._healthy = Counter(key for key, pod in owners if healthy(pod))
@@ -191,6 +192,39 @@ class Cover:
             f"{label(self.budget)} allows {max(free, 0)} of {max(taken, 1)} that the restart may stop at once: "
             f"{self.healthy} pods are healthy, and it wants {wants}{others}"
         )
+
+    def closed_midway(self, workload: Object, pending: int = 0) -> str | None:
+        """Why a rollout that is under way, or held, may stop no further pod now; None if it may. It counts what the rollout
+        would come to: pods that it has stopped itself close nothing. Others may still stop `pending` pods."""
+        if not self.stops(workload) or not budget_hold.rest(workload):
+            return None
+        lacking = unknown(self.budget)
+        if lacking:
+            return lacking
+        wants = max(self._wants())
+        # The status lags behind the rollout's own pods. Of it, only evictions count of which the pods show nothing yet.
+        evicted = field(self.budget, "status.disruptedPods", {})
+        leaving = [owner.workload_of(pod) for pod in self._pods if pod["metadata"]["name"] in evicted and healthy(pod)]
+        now, own = self.healthy - len(leaving), leaving.count(kinds.key(workload))
+        left = now - pending - (self.may_still_stop(workload) - own)
+        if left >= wants:
+            return None
+        others = f", and other rollouts of the run may still stop {pending}" if pending else ""
+        return (
+            f"{label(self.budget)} wants {wants} healthy pods: {now} are healthy{others}, and this rollout "
+            f"would leave {max(left, 0)}"
+        )
+
+    def may_still_stop(self, workload: Object) -> int:
+        """may_stop() of a rollout that is under way."""
+        kind, key = kinds.kind_of(workload), kinds.key(workload)
+        if not self._selects_all_of(workload):
+            return self.may_stop(workload)
+        newest, here = kind.newest_hash(workload), self._healthy[key]
+        own = [pod for pod in self._pods if owner.workload_of(pod) == key and not is_dead(pod)]
+        old = [pod for pod in own if newest is None or kind.revision_of(pod) != newest]
+        ailing = sum(not healthy(pod) and not field(pod, "metadata.deletionTimestamp") for pod in old)
+        return here - kind.keeps_midway(workload, here, ailing)
 
 
 def _stopping(workload: Object, stops: int) -> str:

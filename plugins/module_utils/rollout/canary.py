@@ -14,7 +14,15 @@ import copy
 import typing as t
 from dataclasses import dataclass, replace
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary_fit, kinds, marks, pod_batch, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
+    canary_fit,
+    kinds,
+    marks,
+    pod_batch,
+    status,
+    tight_strategy,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.hold import LEFTOVERS
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
     Object,
@@ -34,8 +42,6 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strate
 )
 
 __all__ = ["NONE", "Canary"]
-
-DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 
 
 @dataclass(frozen=True)
@@ -88,18 +94,21 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
     """Why a workload cannot have this canary now, as one sentence with what to do; None if it can. See also canary_fit.py."""
     kind = kinds.kind_of(workload)
     option = "between_pods" if canary.moves else "canary"
-    part = TYPE if canary.evicts else ROLLING
-    owner = owner_of_strategy(workload, field_manager, part)
-    if owner:
-        return (
-            f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
-            f"take spec.{kind.strategy}.{part} out of what it applies, or leave {option} out for it"
-        )
-    if not (tightened(workload, canary, run) or given_back(workload, canary)):
+    rolling = not canary.evicts or canary.afterwards
+    parts = [*([TYPE] if canary.evicts else []), *([ROLLING] if rolling else [])]
+    owners = {part: owner_of_strategy(workload, field_manager, part) for part in parts}
+    for part, owner in owners.items():
+        if owner:
+            return (
+                f'"{owner}" owns the strategy of {kind.label(workload)} by apply, and would set back what a {canary.words} sets; '
+                f"take spec.{kind.strategy}.{part} out of what it applies, or leave {option} out for it"
+            )
+    free = released(workload, canary, run)
+    if not given_back(free, canary):
         return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
     if canary.evicts:
         return None  # nodes come and go
-    fresh = of(released(workload, canary, run), Each(canary.pods) if canary.moves else canary.pods)
+    fresh = of(free, Each(canary.pods) if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
     again = (
@@ -167,6 +176,8 @@ def _set_by(workload: Object, canary: Canary, run: str, paths: t.Sequence[tuple[
 
 def present(workload: Object, canary: Canary, run: str) -> bool:
     """Whether the canary of this run holds the rollout, or would still have to: it was not given back."""
+    if canary.enforced is not None and budget_hold.is_held(workload, canary):
+        return True
     if not canary.tight:
         return False
     if tightened(workload, canary, run) or _paused_by_run(workload, canary, run):
@@ -175,24 +186,18 @@ def present(workload: Object, canary: Canary, run: str) -> bool:
     return not canary.differences and given_back(workload, canary) and marks.run_of(workload) == run
 
 
+def stage(workload: Object, canary: Canary, run: str) -> Canary:
+    """What of it a workload has: the canary, or what budgets ask for after it."""
+    return canary if canary.afterwards is None or present(workload, canary, run) else canary.enforcing
+
+
 def released(workload: Object, canary: Canary, run: str) -> Object:
     """The workload as it is after what the canary of this run set is given back."""
-    kind, spec = kinds.kind_of(workload), dict(workload["spec"])
+    canary = stage(workload, canary, run)
+    free = budget_hold.freed(workload, canary)
     if _paused_by_run(workload, canary, run):
-        spec.pop("paused", None)
-    if tightened(workload, canary, run):
-        part = {name: value for name, value in _part(workload, canary).items() if name not in canary.tight}
-        part |= {name: value for name, value in (canary.rolling or {}).items() if name in canary.tight}
-        strategy = {name: value for name, value in kind.strategy_of(workload).items() if name != ROLLING}
-        if canary.evicts:
-            strategy = part
-        elif canary.rolling is not None or part not in DEFAULTED:
-            strategy[ROLLING] = part
-        if strategy or canary.before is not None:
-            spec[kind.strategy] = strategy
-        else:
-            del spec[kind.strategy]
-    return {**workload, "spec": spec}
+        free = {**free, "spec": {name: value for name, value in free["spec"].items() if name != "paused"}}
+    return tight_strategy.restored(free, canary, canary.tight) if tightened(workload, canary, run) else free
 
 
 def some_at_a_time(workload: Object, canary: Canary) -> Object:
@@ -208,22 +213,36 @@ def some_at_a_time(workload: Object, canary: Canary) -> Object:
 def release(workload: Object, canary: Canary, run: str) -> Patch | None:
     """The JSON patch that gives back the strategy of exactly the version that was read, and nothing else. None if there
     is nothing to give back."""
-    changes = _changes(workload["spec"], released(workload, canary, run)["spec"])
+    return exactly(workload, released(workload, canary, run))
+
+
+def goes_on(workload: Object, canary: Canary) -> Patch | None:
+    """The same for a rollout that is only held for budgets; it keeps the strategy that they ask for."""
+    return exactly(workload, budget_hold.freed(workload, canary))
+
+
+def exactly(workload: Object, after: Object) -> Patch | None:
+    """The JSON patch that makes exactly the version that was read this one; None if nothing in its spec changes."""
+    changes = _changes(workload["spec"], after["spec"])
     version = {"op": "replace", "path": "/metadata/resourceVersion", "value": workload["metadata"]["resourceVersion"]}
     return Patch("json", [version, *changes]) if changes else None
 
 
 def with_release(undo: Patch, workload: Object, canary: Canary, run: str) -> Patch:
     """The patch of an undo, which gives back the strategy as well."""
-    before, after = workload["spec"], released(workload, canary, run)["spec"]
-    if undo.content == "json":
-        return Patch("json", [*undo.body, *_changes(before, after)])
+    return with_spec(undo, workload["spec"], released(workload, canary, run)["spec"])
+
+
+def with_spec(patch: Patch, before: Object, after: Object) -> Patch:
+    """The patch, which also makes the one spec the other."""
+    if patch.content == "json":
+        return Patch("json", [*patch.body, *_changes(before, after)])
     changed = {
         name: {**after[name], "$patch": "replace"} if name in after else None
         for name in before
         if after.get(name) != before[name]
     }
-    return Patch(undo.content, {**undo.body, "spec": {**undo.body.get("spec", {}), **changed}})
+    return Patch(patch.content, {**patch.body, "spec": {**patch.body.get("spec", {}), **changed}})
 
 
 def _changes(before: Object, after: Object) -> list[Object]:
@@ -260,7 +279,8 @@ def words(workload: Object) -> str:
 
 def how_held(workload: Object, canary: Canary, run: str) -> str:
     """What still holds a workload, for messages; empty if nothing does."""
-    parts = ["paused"] if _paused_by_run(workload, canary, run) else []
+    canary = stage(workload, canary, run)
+    parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
         now = _part(workload, canary)
         parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in canary.differences]
@@ -269,7 +289,7 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
 
 def left(workload: Object, canary: Canary, run: str) -> str:
     """What a step leaves behind of the canary if it is the last one, as a clause; empty if nothing."""
-    what = how_held(workload, canary, run)
+    canary, what = stage(workload, canary, run), how_held(workload, canary, run)
     if not what:
         return ""
     held = f"it stays held after its {canary.words} ({what})"

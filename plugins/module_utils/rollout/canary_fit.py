@@ -11,7 +11,12 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields
     managers_of,
     owned_fields,
 )
-from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ON_DELETE, ROLLING, TYPE
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import (
+    ON_DELETE,
+    ROLLING,
+    TYPE,
+    Canary,
+)
 
 
 def refusal(workload: Object) -> str | None:
@@ -35,6 +40,16 @@ def refusal(workload: Object) -> str | None:
             "of its own"
         )
     return None
+
+
+def refusal_by_budgets(workload: Object, its: Canary) -> str | None:
+    """Why a DaemonSet cannot have a canary with the strategy that budgets ask for afterwards; None if it can."""
+    if not its.evicts or (its.afterwards or {}).get("maxUnavailable") != 0:
+        return None
+    return (
+        f"{kinds.label(workload)}: its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted before its "
+        "successor is ready; let them allow one pod, or leave canary out for it, in an entry of its own"
+    )
 
 
 def held_by(workload: Object) -> str | None:

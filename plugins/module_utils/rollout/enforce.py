@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import typing as t
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds
+from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ENFORCE, REPORT, Cover
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field
@@ -75,12 +75,31 @@ def of(workload: Object, covers: t.Sequence[Cover], field_manager: str = MANAGER
     return Canary(0, before, managers=(field_manager,), enforced=enforced)
 
 
+def planned(workload: Object, covers: t.Sequence[Cover], field_manager: str = MANAGER) -> Canary | None:
+    """The same, also of a restart that sets nothing, but whose rollout may have to be held while a budget leaves no room."""
+    found = of(workload, covers, field_manager)
+    if found or not (budget_hold.can_hold(workload) and any(cover.stops(workload) for cover in covers)):
+        return found
+    if canary.owner_of_strategy(workload, field_manager):
+        return None
+    before = copy.deepcopy(field(workload, f"spec.{kinds.kind_of(workload).strategy}"))
+    return Canary(0, before, managers=(field_manager,), enforced={})
+
+
 def tightened(workload: Object, its: Canary) -> Object:
     """The workload with the strategy that its restart sets."""
+    if not its.tight:
+        return workload
     kind = kinds.kind_of(workload)
     strategy = kind.strategy_of(workload)
     rolling = {**(strategy.get(ROLLING) or {}), **its.tight}
     return {**workload, "spec": {**workload["spec"], kind.strategy: {**strategy, ROLLING: rolling}}}
+
+
+def after_canary(workload: Object, its: Canary, run: str) -> Object:
+    """The workload as it is after a canary of this run, with what budgets ask for, if they do."""
+    free = canary.released(workload, its, run)
+    return free if its.afterwards is None else tightened(free, its.enforcing)
 
 
 def advice(workload: Object, covers: t.Sequence[Cover]) -> str:

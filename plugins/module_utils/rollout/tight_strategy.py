@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
 
 ROLLING = "rollingUpdate"
 TYPE, ON_DELETE = "type", "OnDelete"
 MANAGER = "restartx"
+DEFAULTED: tuple[Object, ...] = ({}, {"maxUnavailable": 1})  # what the API server adds to a partition, if anything
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,10 @@ class Canary:
     """The canary of one workload: how many pods it takes, and the strategy from before the run.
 
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
-    `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for. If it
-    `moves`, the partition goes down by so many pods at a time, to the one from before. If it `evicts`, the pods of a DaemonSet
-    are evicted, and its type OnDelete keeps the others.
+    `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for; {} if
+    the rollout is only held for them (rollout/budget_hold.py). If it `moves`, the partition goes down by so many pods at a time,
+    to the one from before. If it `evicts`, the pods of a DaemonSet are evicted, and its type OnDelete keeps the others. With a
+    canary, `afterwards` is what budgets ask for: it is set when the canary is over (`enforcing`).
     """
 
     pods: int
@@ -33,18 +36,20 @@ class Canary:
     enforced: Object | None = None
     moves: bool = False
     evicts: bool = False
+    afterwards: Object | None = None
 
     @classmethod
     def of_record(cls, found: t.Mapping[str, t.Any]) -> Canary:
         """From a journal. Raises KeyError, TypeError or ValueError if that has no canary of this form."""
         before, partition, enforced = found["before"], found.get("partition"), found.get("enforced")
-        for part in (before, enforced):
+        afterwards = found.get("afterwards")
+        for part in (before, enforced, afterwards):
             if not isinstance(part, (dict, type(None))):
                 raise TypeError(f"{part!r} is not a strategy")
         managers = tuple(str(name) for name in found.get("managers", (MANAGER,)))
         number = None if partition is None else int(partition)
         moves, evicts = (bool(found.get(name, False)) for name in ("moves", "evicts"))
-        return cls(int(found["pods"]), before, number, managers, enforced, moves, evicts)
+        return cls(int(found["pods"]), before, number, managers, enforced, moves, evicts, afterwards)
 
     @property
     def record(self) -> Object:
@@ -53,7 +58,8 @@ class Canary:
         managers = {} if self.managers == (MANAGER,) else {"managers": list(self.managers)}
         enforced = {} if self.enforced is None else {"enforced": self.enforced}
         how = {name: True for name in ("moves", "evicts") if getattr(self, name)}
-        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **how}
+        afterwards = {} if self.afterwards is None else {"afterwards": self.afterwards}
+        return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **how, **afterwards}
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -78,7 +84,21 @@ class Canary:
             return {}
         if self.evicts:
             return {TYPE: ON_DELETE}
-        return {"maxSurge": self.pods, "maxUnavailable": 0} if self.partition is None else {"partition": self.partition}
+        if self.partition is None:
+            return {"maxSurge": self.pods, "maxUnavailable": 0}
+        return {"partition": self.partition, **(self.afterwards or {})}
+
+    @property
+    def budgets(self) -> Object | None:
+        """What budgets ask for. It may be nothing, and then the rollout is only held while they leave no room."""
+        return self.afterwards if self.enforced is None else self.enforced
+
+    @property
+    def enforcing(self) -> Canary:
+        """What is set after the canary, without it."""
+        if self.afterwards is None:
+            return self
+        return replace(self, pods=0, partition=None, evicts=False, enforced=self.afterwards, afterwards=None)
 
     @property
     def differences(self) -> Object:
@@ -112,3 +132,21 @@ class Canary:
 
 
 NONE = Canary(0, None)
+
+
+def restored(workload: Object, its: Canary, names: t.Container[str]) -> Object:
+    """The workload with these fields of the part that it changes as they were before."""
+    kind, spec = kinds.kind_of(workload), dict(workload["spec"])
+    now = kind.strategy_of(workload)
+    strategy = {name: value for name, value in now.items() if name != ROLLING}
+    part = {name: value for name, value in (its.part(now) or {}).items() if name not in names}
+    part |= {name: value for name, value in (its.rolling or {}).items() if name in names}
+    if its.evicts:
+        strategy = part
+    elif its.rolling is not None or part not in DEFAULTED:
+        strategy[ROLLING] = part
+    if strategy or its.before is not None:
+        spec[kind.strategy] = strategy
+    else:
+        del spec[kind.strategy]
+    return {**workload, "spec": spec}

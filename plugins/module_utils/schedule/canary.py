@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import ENFORCE, HONOUR
 from ansible_collections.restartx.core.plugins.module_utils.schedule import values
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError, show
 
@@ -93,10 +92,6 @@ class WithCanary(Protocol):
     def canary(self) -> CanaryPlan | None:
         """Its canary, with the defaults merged in."""
 
-    @property
-    def budgets(self) -> str:
-        """What it does about budgets."""
-
 
 def pods(value: object) -> int | str:
     """How many pods a canary takes: a whole number, or a percentage as `10%`."""
@@ -120,17 +115,10 @@ def canary_gates(entries: Sequence[WithCanary], defaults: Mapping[str, Any]) -> 
 
 
 def canary_errors(entries: Sequence[WithCanary], root: str) -> list[str]:
-    """Entries with a canary that compares nothing, or that budgets do not go with."""
-    nothing = [
+    """Entries with a canary that compares nothing."""
+    return [
         f"{root}[{index}].canary.compare.prometheus: has no {name}; write it where the pattern of these pods belongs"
         for index, entry in enumerate(entries)
         for name in (CANARY, STABLE)
         if entry.canary and entry.canary.compare and name not in entry.canary.compare.prometheus
     ]
-    both = [
-        f"{root}[{index}].canary: a canary and budgets: {ENFORCE} both set the strategy; set budgets: {HONOUR} for this entry, or "
-        "leave canary out of it"
-        for index, entry in enumerate(entries)
-        if entry.canary and entry.budgets == ENFORCE
-    ]
-    return [*nothing, *both]

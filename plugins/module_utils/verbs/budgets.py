@@ -8,13 +8,11 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
-from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import (
-    BudgetHold,
-    look,
-    may_stop_pods,
-)
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import look
+from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold, may_stop_pods
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
+from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, Follow
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, enforce, status
@@ -75,7 +73,7 @@ def enforced(call: Call, known: Known, tasks: t.Sequence[Task]) -> dict[Key, Can
     found = {}
     for task in tasks:
         if task.group in known.enforcing:
-            its = enforce.of(task.object, list(known.of(task.object)), call.mode.field_manager)
+            its = enforce.planned(task.object, list(known.of(task.object)), call.mode.field_manager)
             if its:
                 found[task.key] = its
     return found
@@ -170,4 +168,17 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         )
     if call.check_mode or not known.honouring:
         return []
-    return [BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)]
+    hold = BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)
+    for task in tasks:
+        # The rest of a rollout after its canary waits for room, whatever kind of it the restart waited for.
+        asks = known.honouring if isinstance(task.step, CanaryStep) else known.enforcing
+        task.room = hold.room if task.group in asks else None
+    return [hold]
+
+
+def journaled(of_gates: t.Callable[[], dict[str, t.Any]], tasks: t.Sequence[Task]) -> dict[str, t.Any]:
+    """What the journal has of the gates, and why rollouts are held for budgets."""
+    told = of_gates()
+    waiting = [task for task in tasks if task.held and task.state in FOLLOWED]
+    held = {f"budgets of {task.title}": f"{task.title}: {task.held}" for task in waiting}
+    return {**told, "waits_for": {**told["waits_for"], **held}}

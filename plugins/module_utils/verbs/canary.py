@@ -79,11 +79,13 @@ def prepare(
         restarts = t.cast(steps.RestartStep, task.step)
         if entry and entry["outcome"] in DONE and restart.carries(task.object, restarts.stamp):
             continue  # judged by an earlier start
-        planned = pods.get(task.group) or enforced.get(task.key)
-        its = held.canary_of(entry, task.object, planned, run, call.mode.field_manager)
+        asked = pods.get(task.group), enforced.get(task.key)
+        its = held.canary_of(entry, task.object, *asked, run, call.mode.field_manager)
         if its is None:
             continue
         found[task.key] = its
+        if restart.carries(task.object, restarts.stamp):
+            its = canary.stage(task.object, its, run)  # an earlier start may be through with the canary
         if its.enforced is not None:
             task.step = enforcing = first(restarts, its)
             if not call.check_mode:

@@ -27,15 +27,21 @@ _ROOTS = {
 _RUNNING = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
 
 NO_MODES: t.Mapping[Key, str] = types.MappingProxyType({})
+NO_CANARIES: t.Mapping[Key, int | str] = types.MappingProxyType({})
 
 Wanted = tuple[str, str]  # the plural of a resource, and a namespace, "" for all
 
 
 def read(
-    call: Call, workloads: t.Sequence[dict], pods: Pods, kubectl: str, modes: t.Mapping[Key, str] = NO_MODES
+    call: Call,
+    workloads: t.Sequence[dict],
+    pods: Pods,
+    kubectl: str,
+    modes: t.Mapping[Key, str] = NO_MODES,
+    canaries: t.Mapping[Key, int | str] = NO_CANARIES,
 ) -> Facts:
-    """What the rules need to know about these workloads. `modes` are the values of `budgets` for them. What may not be
-    read is in `unread`. Raises ClusterError."""
+    """What the rules need to know about these workloads. `modes` are the values of `budgets` for them, and `canaries` the pods
+    of those that have a canary. What may not be read is in `unread`. Raises ClusterError."""
     wanted = _wanted(workloads)
     lists = dict(zip(wanted, together(lambda one: _read(call, *one), wanted)))
     if lists[("pods", "")] is None:
@@ -66,6 +72,7 @@ def read(
         made=pods.made,
         workloads=workloads,
         honoured=frozenset(key for key, mode in modes.items() if mode in ASKING),
+        canaries=canaries,
         enforced=frozenset(key for key, mode in modes.items() if mode == ENFORCE),
         unread=frozenset(one for one, items in lists.items() if items is None),
     )

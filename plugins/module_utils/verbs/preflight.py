@@ -29,6 +29,7 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule.errors impo
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan
 from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
 from ansible_collections.restartx.core.plugins.module_utils.verbs import (
+    canary,
     dry_run,
     facts,
     permissions,
@@ -81,7 +82,9 @@ def findings_of(
     pods = dry_run.pods(call, [one for key, one in found.objects.items() if key not in refusals])
     modes = {entry.id: entry.budgets for entry in entries}
     of_workloads = {key: modes[found.entry_of[key]] for key in found.objects}
-    known = facts.read(call, workloads, pods, command, of_workloads)
+    takes = {group: pods for group, pods in canary.pods_of_entries(entries).items() if isinstance(pods, (int, str))}
+    canaries = {key: takes[group] for key, group in found.entry_of.items() if key in found.objects and group in takes}
+    known = facts.read(call, workloads, pods, command, of_workloads, canaries)
     limits = _limits(call, entries, found, plan)
     findings = examine(workloads, known, limits, refusals, pods.refused)
     unread = _unread([*known.unread, *((what, where) for where, what in pods.unread.items())])

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.restartx.core.plugins.module_utils.engine import requests
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import look
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import freed_by_undo
 from ansible_collections.restartx.core.plugins.module_utils.record import held, holders, leftovers
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Key, Leftover, Run
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
 from ansible_collections.restartx.core.plugins.module_utils.schedule.errors import ScheduleError
@@ -117,8 +120,9 @@ def _release(call: Call, found: Found, one: Leftover) -> dict:
     body = hold.release(workload, partition)
     if body:
         patch, its = Patch("strategic", body), held.canary_in(run.keys[one.key], workload, str(one.run))
-        if its and its.enforced is None:  # what budgets ask for is given back when everything is rolled out
-            patch = canary.with_release(patch, hold.released(workload, partition), its, str(one.run))
+        if its:  # what budgets ask for is given back when everything is rolled out
+            free = hold.released(workload, partition)
+            patch = canary.with_spec(patch, free["spec"], freed_by_undo(free, its, str(one.run))["spec"])
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: hold.release(now, partition) is None)
     return {"changed": body is not None}
@@ -131,7 +135,12 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     (run,) = [run for run in found.runs[one.plan] if run.journal["run"] == run_id]
     its = held.canary_in(run.keys[one.key], workload, run_id)
     patch = canary.release(workload, its, run_id) if its else None
-    if its and patch and its.enforced is not None and status.judge(workload).state != status.DONE:
+    if its and its.budgets is not None and not run.undoing:
+        free = freed_by_undo(workload, its, run_id)
+        goes_on = canary.exactly(workload, free)
+        if goes_on:
+            return _let_go_on(call, workload, its, run_id, free, goes_on)
+    if its and patch and its.budgets is not None and status.judge(workload).state != status.DONE:
         if run.undoing:  # the call that finishes the undo gives it back
             return {"changed": False}
         raise RolloutError(
@@ -142,6 +151,28 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: canary.release(now, its, run_id) is None)
     return {"changed": patch is not None}
+
+
+def _let_go_on(call: Call, workload: dict, its: Canary, run: str, free: dict, patch: Patch) -> dict:
+    """Lets a rollout go on that was held for budgets, or by its canary, if budgets leave room for it. It keeps the strategy
+    that they ask for."""
+    label = kinds.label(workload)
+    covers = look(call.cluster, workload["metadata"]["namespace"], [free], call.deadline)
+    closed = next(filter(None, (cover.closed_midway(free) for cover in covers)), None)
+    if closed:
+        raise RolloutError(
+            f"{label} is held ({canary.how_held(workload, its, run)}) and stays so, because {closed}; repair again when there is room, or "
+            f"undo run {run}"
+        )
+    sent = (patch.body, patch.content, call.mode, call.deadline)
+    after = requests.patch(
+        call.cluster, workload, *sent, lambda now: freed_by_undo(now, its, run)["spec"] == now["spec"]
+    )
+    left = canary.how_held(after, its, run)
+    told = (
+        f"{label} goes on, and keeps the strategy that was set for budgets ({left}); repair again when it is rolled out"
+    )
+    return {"changed": True, **({"msg": told} if left else {})}
 
 
 def _continuing(call: Call, found: Found, one: Leftover, others: t.Sequence[t.Mapping], undone: bool) -> Call:

@@ -103,7 +103,8 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
         made, unmade = snapshots.holds(call, asked.entries, run, asked.limits)
         observers: list[Observer] = [scope, *gates.observers, *of_budgets, *made]
         if writer:
-            writer.taken_back, writer.gates = lambda: scope.whole_run, gates.journaled
+            writer.taken_back = lambda: scope.whole_run
+            writer.gates = functools.partial(budgets.journaled, gates.journaled, tasks)
             writer.gates_closed = lambda: bool(gates.unpassed)
             observers.append(writer)
         guards, told = [lease] if lease else [], {"doing": "restarting", "run": run}

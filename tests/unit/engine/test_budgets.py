@@ -295,3 +295,42 @@ def test_what_may_be_tried_again_is_read_before_the_run():
     step = RestartStep(restart.Stamp(run=RUN, at=clock.now()), Mode(), clock.now)
     known = verb.read(call, [Entry("0")], [Task(kinds.key(api), "0", api, step)])
     assert [len(covers) for covers in known.covers.values()] == [1]
+
+
+def under_way(name, clock):
+    """A task of a run whose rollout has replaced one of two pods."""
+    one = freeing(name, **CORE)
+    one["spec"]["template"]["metadata"]["annotations"] = {
+        restart.RUN: RUN,
+        restart.RESTARTED_AT: "2026-11-24T22:00:00Z",
+    }
+    one["status"] |= {"replicas": 2, "updatedReplicas": 1}
+    step = RestartStep(restart.Stamp(run=RUN, at=clock.now()), Mode(), clock.now)
+    task = Task(key=kinds.key(one), group="0", object=one, step=step)
+    task.to(State.WATCHING, clock)
+    return task
+
+
+@pytest.mark.parametrize(
+    "least, held, room", [(3, "", False), (3, "no room", True), (2, "", True), (4, "no room", False)]
+)
+def test_the_rest_of_a_rollout_has_room_if_what_others_stop_leaves_some_and_what_is_held_stops_none(least, held, room):
+    clock = FakeClock()
+    tasks = [under_way(name, clock) for name in ("api", "web")]
+    pods = [pod(task.object, number) for task in tasks for number in range(2)]
+    cover = Cover(budget(pods=pods, minAvailable=least), pods, [task.object for task in tasks])
+    hold = BudgetHold(tasks, ("0",), RUN, None, clock, {"shop": [cover]}, 0.0)
+    tasks[1].held = held
+    found = hold.room(tasks[0])
+    assert found.known and bool(found.reason) != room, found
+    # What is held still takes its room from restarts that are yet to begin.
+    assert hold._pending_of(cover) == 2
+
+
+def test_the_rest_of_a_rollout_waits_for_budgets_that_are_still_read():
+    clock = FakeClock()
+    task = under_way("api", clock)
+    hold = BudgetHold([task], ("0",), RUN, None, clock, {}, 0.0)
+    assert not hold.room(task).known and hold.next == clock.monotonic()
+    task.object["status"]["replicas"] = 1  # nothing is left to replace
+    assert hold.room(task).known and not hold.room(task).reason

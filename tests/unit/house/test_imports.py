@@ -68,13 +68,13 @@ IMPURE_MODULES = {
 
 # Inside engine/ a file imports only from the layers above its own in this list.
 ENGINE_LAYERS = (
-    {"clock", "controller", "guarded", "pod_course", "requests", "sightings", "states"},
+    {"budget_reads", "clock", "controller", "guarded", "pod_course", "requests", "sightings", "states"},
     {"diagnose", "executor", "step"},
-    {"give_back", "turnout"},
+    {"give_back", "hold_requests", "turnout"},
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
     {"holds", "observer", "partition_steps", "permission", "timers"},
-    {"budgets", "gate_series", "gating", "pods", "settling", "snapshots", "undo_scope"},
+    {"budgets", "gate_series", "gating", "pods", "rollout_holds", "settling", "snapshots", "undo_scope"},
     {"pod_gates", "trials"},
     {"pod_by_pod"},
     {"judges"},

@@ -112,6 +112,8 @@ FOUR = several(4, pods=1)
 RWOP = claim("ReadWriteOncePod")
 
 HONOURED = frozenset({("Deployment", "shop", "api")})
+CANARY = {("Deployment", "shop", "api"): 1}
+CANARY_OF_SET = {("StatefulSet", "shop", "api"): 1}
 HONOURED_SET = frozenset({("StatefulSet", "shop", "api")})
 OF_STRATEGY = {"f:spec": {"f:strategy": {"f:rollingUpdate": {}}}}
 APPLIED = [{"manager": "kustomize", "operation": "Apply", "fieldsV1": OF_STRATEGY}]
@@ -493,6 +495,38 @@ TROUBLED = {
     "a strategy that is tightened for a budget": (
         scene(made(pods=3, strategy=FREEING), budgets=[budget(3, 3)], honoured=HONOURED, enforced=HONOURED),
         [("strategy_tightened", NOTE), ("budget_allows_nothing", NOTE)],
+    ),
+    "a quota without room for the pod that a tightened strategy creates first": (
+        scene(
+            made(pods=3, strategy=FREEING),
+            budgets=[budget(3, 3)],
+            quotas=[quota({"pods": "3"}, {"pods": "3"})],
+            honoured=HONOURED,
+            enforced=HONOURED,
+        ),
+        [("quota", BLOCKER), ("strategy_tightened", NOTE), ("budget_allows_nothing", NOTE)],
+    ),
+    "a quota without room for a canary": (
+        scene(made(strategy=FREEING), quotas=[quota({"pods": "2"}, {"pods": "2"})], canaries=CANARY),
+        [("quota", BLOCKER)],
+    ),
+    "a quota without room for more pods, of which no canary needs any": (
+        scene(made(strategy=FREEING), quotas=[quota({"pods": "2"}, {"pods": "2"})]),
+        [],
+    ),
+    "a canary of a StatefulSet creates none before": (
+        scene(made("StatefulSet"), quotas=[quota({"pods": "2"}, {"pods": "2"})], canaries=CANARY_OF_SET),
+        [],
+    ),
+    "nodes without room for a canary": (
+        with_pods(
+            made(strategy=FREEING), "n1", "n2", nodes=nodes(2), pods=[filler("n1"), filler("n2")], canaries=CANARY
+        ),
+        [("no_room", BLOCKER)],
+    ),
+    "nodes without room for more pods, of which no canary needs any": (
+        with_pods(made(strategy=FREEING), "n1", "n2", nodes=nodes(2), pods=[filler("n1"), filler("n2")]),
+        [],
     ),
     "a strategy that undercuts a budget, and cannot be tightened": (
         scene(made("StatefulSet", 3), budgets=[budget(3, 3)], honoured=HONOURED_SET, enforced=HONOURED_SET),

@@ -14,10 +14,14 @@ import calling
 import pytest
 from simulation import FakeClock, FakeCluster, deployment, workload
 
+from ansible_collections.restartx.core.plugins.module_utils.engine import steps
 from ansible_collections.restartx.core.plugins.module_utils.engine.controller import Controller
+from ansible_collections.restartx.core.plugins.module_utils.engine.states import State
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.record import progress
 from ansible_collections.restartx.core.plugins.module_utils.record.lease import Held, Lease
 from ansible_collections.restartx.core.plugins.module_utils.record.progress import ProgressWriter
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from ansible_collections.restartx.core.plugins.module_utils.schedule.window import Window
 from ansible_collections.restartx.core.plugins.module_utils.verbs.wait_for_window import await_window
 
@@ -266,3 +270,13 @@ def test_waiting_for_the_window_is_told_until_it_opens(reader):
     assert result["open"]
     first, last = [line["text"] for line in reader.lines()]
     assert "22:05-23:00" in first and last == ""
+
+
+def test_a_rollout_that_is_held_says_why():
+    clock, one = FakeClock(), deployment("api")
+    task = Task(key=kinds.key(one), group="0", object=one, step=steps.StatusStep())
+    for state in (State.WATCHING, State.SETTLING):
+        task.to(state, clock, message="its rollout is paused, because a budget leaves no room")
+    assert ProgressWriter._text(task) == "rolled out, and followed for 0s more"
+    task.held = "a budget leaves no room"
+    assert ProgressWriter._text(task) == "its rollout is paused, because a budget leaves no room"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -203,3 +204,31 @@ def test_a_strategy_that_was_changed_before_its_turn_is_refused():
     assert enforce.refusal(one, its, "r1", "restartx") == (
         'the strategy of deployment "api" in namespace "shop" was changed since the run began; start again'
     )
+
+
+@pytest.mark.parametrize("spec", BUDGETS, ids=str)
+def test_after_a_canary_comes_what_budgets_ask_for_and_then_what_was_there(spec):
+    for kind, rolling in strategies():
+        one = made(kind, 4, **rolling)
+        asked = enforce.planned(one, [cover(one, **spec)])
+        if kind == "DaemonSet" or asked is None:
+            continue
+        its = Canary.of_record(replace(canary.of(one, 1), afterwards=asked.enforced).record)
+        name = kinds.kind_of(one).strategy
+        held = applied(one, its)
+        if kind == "Deployment":
+            held["spec"]["paused"] = True
+        rest = copy.deepcopy(held)
+        patch = canary.exactly(held, enforce.after_canary(held, its, "r1"))
+        assert patch or canary.whole(one, its), (kind, rolling)
+        if patch:
+            _apply(rest, copy.deepcopy(patch.body), "json")
+        assert rest["spec"][name] == enforce.tightened(one, asked)["spec"][name], (kind, rolling)
+        assert "paused" not in rest["spec"] and rest["spec"]["template"] == held["spec"]["template"]
+        stops = kinds.kind_of(one).stops_at_once
+        assert stops(held) <= max(stops(rest), 1) and stops(rest) <= stops(one), (kind, rolling)
+        back = canary.release(rest, its, "r1")
+        if back:
+            _apply(rest, copy.deepcopy(back.body), back.content)
+        assert rest["spec"][name] == one["spec"][name], (kind, rolling)
+        assert canary.release(rest, its, "r1") is None

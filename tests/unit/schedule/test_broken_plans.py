@@ -423,11 +423,6 @@ BROKEN = [
     (defaults("max_parallel: 0"), ".defaults.max_parallel", "0 is not a whole number of at least 1"),
     (defaults("max_parallel: three"), ".defaults.max_parallel", '"three" is not a whole number of at least 1'),
     (defaults("budgets: obey"), ".defaults.budgets", '"obey" is not one of honour, enforce, report'),
-    (
-        entry("name: api, canary: {hold: 2m}, budgets: enforce"),
-        ".workloads[0].canary",
-        "a canary and budgets: enforce both set the strategy; set budgets: honour for this entry, or leave canary out of it",
-    ),
     (defaults("undo_scope: all"), ".defaults.undo_scope", '"all" is not one of workload, entry, run'),
     (
         defaults("undo_scope: run"),

@@ -378,7 +378,9 @@ def test_a_missing_permission_is_told_before_anything_is_touched(module, denied,
         result = calling.run(module, cluster, plan=plan())
         (one,) = result["missing"]
         needing = "which between_pods or a canary of the plan needs"
-        assert one["what"] == f"permission is missing in {where}: to {what}, {needing}" and command in one["commands"][0]
+        assert (
+            one["what"] == f"permission is missing in {where}: to {what}, {needing}" and command in one["commands"][0]
+        )
     else:
         with pytest.raises(RolloutError) as told:
             calling.run(module, cluster, plan=plan(), **options)

@@ -88,6 +88,11 @@ class StatefulSet(WithControllerRevisions):
             return healthy - self.stops_at_once(workload)
         return super().keeps(workload, healthy)
 
+    def keeps_midway(self, workload: Object, healthy: int, ailing: int) -> int:
+        """With the policy Parallel, it waits for its new pods, and not for old ones."""
+        ailing = ailing if field(workload, "spec.podManagementPolicy") == "Parallel" else 0
+        return super().keeps(workload, healthy) - ailing
+
     def hold_spec(self, workload: Object, pods: t.Sequence[Object]) -> Object:
         """The partition counts from the first ordinal (updateStatefulSet in Kubernetes' stateful_set_control.go)."""
         newest, start = self.newest_hash(workload), field(workload, "spec.ordinals.start", 0)

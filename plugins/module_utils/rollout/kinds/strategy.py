@@ -63,3 +63,7 @@ class Strategy(abc.ABC):
         """How many pods a rollout leaves healthy. So many of them are `healthy` now; it may be more than those, if the
         rollout stops no pod before others are healthy."""
         return self.wanted(workload) - self.stops_at_once(workload)
+
+    def keeps_midway(self, workload: Object, healthy: int, ailing: int) -> int:
+        """The same while the rollout is under way. So many of its old pods (`ailing`) are not healthy."""
+        return self.keeps(workload, healthy)

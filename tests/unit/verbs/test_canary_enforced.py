@@ -1,0 +1,261 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A canary whose rest is rolled out with a strategy that undercuts no budget (`budgets: enforce`)."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import budgets
+import calling
+import pytest
+from canaries import SteppingCluster, rolled_out
+from simulation import Executor, Killed, Noting
+
+from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
+from ansible_collections.restartx.core.plugins.module_utils.record import journal
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
+
+PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
+LOOSE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
+BOTH = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "50%"}}
+THREE = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 3}}
+# The kind, its strategy, the budget, what the canary sets, and what follows it.
+CASES = {
+    "no room": (
+        "Deployment",
+        LOOSE,
+        {"minAvailable": 4},
+        {"maxSurge": 1, "maxUnavailable": 0},
+        {"maxSurge": 1, "maxUnavailable": 0},
+    ),
+    "room for one": (
+        "Deployment",
+        LOOSE,
+        {"minAvailable": 3},
+        {"maxSurge": 1, "maxUnavailable": 0},
+        {"maxSurge": 0, "maxUnavailable": 1},
+    ),
+    "a surge": (
+        "Deployment",
+        BOTH,
+        {"minAvailable": 3},
+        {"maxSurge": 1, "maxUnavailable": 0},
+        {"maxSurge": "25%", "maxUnavailable": 0},
+    ),
+    "a StatefulSet": (
+        "StatefulSet",
+        THREE,
+        {"maxUnavailable": 1},
+        {"partition": 3, "maxUnavailable": 1},
+        {"partition": 0, "maxUnavailable": 1},
+    ),
+    "room for all": (
+        "StatefulSet",
+        THREE,
+        {"maxUnavailable": 3},
+        {"partition": 3, "maxUnavailable": 3},
+        {"partition": 0, "maxUnavailable": 3},
+    ),
+}
+
+
+class Cluster(SteppingCluster):
+    """A cluster with one budget, whose pods are all healthy. The strategy at each new pod is noted."""
+
+    def __init__(self, kind, strategy, spec):
+        self.kind, self.spec = kind, spec
+        super().__init__([rolled_out(kind, "api", 4, strategy)])
+        self.strategies: list[dict] = []
+        self.before = copy.deepcopy(self.strategy)
+
+    @property
+    def api(self):
+        return self.objects[kinds.path(self.kind, "shop", "api")]
+
+    @property
+    def strategy(self):
+        spec = self.api["spec"]
+        return {name: spec[name] for name in ("strategy", "updateStrategy", "paused") if name in spec}
+
+    def list(self, path, params=None, *, deadline=None):
+        healthy = [budgets.pod(self.api, number) for number in range(4)]
+        if path.endswith("/poddisruptionbudgets"):
+            self._ask("list", path, deadline)
+            return Listing([budgets.budget("all", {"matchLabels": {"app": "api"}}, pods=healthy, **self.spec)], "1")
+        if path.endswith("/pods") and not (params or {}).get("fieldSelector") and not self.pods:
+            self._ask("list", path, deadline)
+            return Listing(healthy, "1")
+        return super().list(path, params, deadline=deadline)
+
+    def _replace(self, one, number):
+        """What follows the canary takes eight seconds."""
+        generation = one["metadata"]["generation"]
+
+        def rest():
+            if one["metadata"]["generation"] == generation and not one["spec"].get("paused"):
+                self._replace_now(one, number)
+
+        if number == 4 and one["status"]["updatedReplicas"]:
+            self.executor.later(8.0, rest)
+        else:
+            self._replace_now(one, number)
+
+    def _replace_now(self, one, number):
+        if number > one["status"]["updatedReplicas"]:
+            self.strategies.append(copy.deepcopy(next(iter(self.strategy.values()))["rollingUpdate"]))
+        super()._replace(one, number)
+
+
+def plan(kind, **defaults):
+    return {
+        "version": 1,
+        "name": "ca",
+        "defaults": {"namespace": "shop", "timeout": "30s", "budgets": "enforce", **defaults},
+        "workloads": [{"id": "api", "kind": kind, "name": "api", "canary": {"pods": 1, "hold": "20s"}}],
+    }
+
+
+def carry_out(cluster, plan, run="r1", **options):
+    return calling.run("k8s_rollout_restart", cluster, plan=plan, run_id=run, journal={"clusters": ["eu"]}, **options)
+
+
+def start(cluster, plan, **options):
+    cluster.go_on(Executor(cluster))
+    return carry_out(cluster, plan, **options)
+
+
+def made(case):
+    kind, strategy, spec, *_expected = CASES[case]
+    return Cluster(kind, strategy, spec)
+
+
+def outcome(result):
+    (one,) = result["results"]
+    return one["outcome"], one["message"]
+
+
+def end():
+    raise Killed
+
+
+def kill(cluster, at, **defaults):
+    Executor(cluster).later(at, end)
+    with pytest.raises(Killed):
+        carry_out(cluster, plan(cluster.kind, **defaults))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_strategy_for_budgets_follows_the_canary_and_the_one_from_before_follows_that(case):
+    kind, *_given, first, rest = CASES[case]
+    cluster = made(case)
+    result = start(cluster, plan(kind))
+    assert outcome(result)[0] == "restarted", result
+    assert cluster.replaced[0] == ("api", 1) and cluster.replaced[-1] == ("api", 4)
+    assert cluster.strategies[0] == first and all(one == rest for one in cluster.strategies[1:])
+    assert cluster.strategy == cluster.before and cluster.executor.clock.passed > 20
+    assert len({pod["metadata"]["annotations"][restart.WRITTEN_AT] for pod in cluster.pods}) == 1
+    entry = json.loads(cluster.objects[PATH]["data"][journal.KEY])["workloads"][f"{kind}/shop/api"]
+    assert entry["canary"]["before"] == next(iter(cluster.before.values())) and "afterwards" in entry["canary"]
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
+def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(case):
+    kind, *_given, first, rest = CASES[case]
+    cluster = made(case)
+    executor = Noting(cluster)
+    carry_out(cluster, plan(kind))
+    moments = executor.moments
+    assert len(moments) >= 10
+    for at in moments[::2]:
+        cluster = made(case)
+        kill(cluster, at)
+        result = start(cluster, plan(kind))
+        assert outcome(result)[0] in ("restarted", "already_restarted"), (at, result)
+        assert cluster.strategy == cluster.before, at
+        assert all(one in (first, rest) for one in cluster.strategies), (at, cluster.strategies)
+        assert cluster.replaced[-1] == ("api", 4), at
+
+
+def failing(case):
+    """The pod of the canary breaks while it is held."""
+    cluster = made(case)
+    executor = Executor(cluster)
+    executor.later(12, lambda: cluster.get_ready(cluster.api, cluster.pods[0], is_ready=False))
+    return cluster
+
+
+def test_the_undo_after_a_canary_that_failed_is_rolled_out_with_the_strategy_for_budgets():
+    for case in ("no room", "room for one", "a surge"):
+        kind, *_given, _first, rest = CASES[case]
+        cluster = failing(case)
+        said, message = outcome(carry_out(cluster, plan(kind, on_failure="undo")))
+        assert said == "undone" and message.endswith("; its strategy was given back"), message
+        assert cluster.strategy == cluster.before and restart.run_of(cluster.api) is None
+        assert cluster.strategies[-1] == rest, case
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a surge"])
+@pytest.mark.parametrize("at", [5, 15, 26])
+def test_an_undo_of_the_run_does_so_too(case, at):
+    rest = CASES[case][-1]
+    cluster = made(case)
+    kill(cluster, at)
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+    assert outcome(result)[0] == "undone", result
+    assert cluster.strategy == cluster.before and restart.run_of(cluster.api) is None
+    assert cluster.strategies[-1] == rest
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
+@pytest.mark.parametrize("at", [5, 15, 26])
+def test_who_deploys_meanwhile_gets_the_strategy_back_at_once(case, at):
+    kind = CASES[case][0]
+    cluster = made(case)
+
+    def deploy(one):
+        one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
+
+    Executor(cluster).later(at, lambda: cluster.edit(cluster.api, deploy))
+    said, message = outcome(carry_out(cluster, plan(kind)))
+    assert said == "superseded" and message.endswith("; its strategy was given back"), message
+    assert cluster.strategy == cluster.before
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
+@pytest.mark.parametrize("at", [15, 26])
+def test_another_run_refuses_it_and_a_repair_gives_everything_back_in_the_end(case, at):
+    kind = CASES[case][0]
+    cluster = made(case)
+    kill(cluster, at)
+    assert outcome(start(cluster, plan(kind), run="r2"))[0] == "refused"
+    for _each in range(3):
+        cluster.go_on(Executor(cluster))
+        calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")
+        cluster.go_on(Executor(cluster))
+        while cluster.executor.next(60) is not None:
+            pass
+    assert cluster.strategy == cluster.before
+    assert cluster.api["status"]["updatedReplicas"] == 4
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_further_attempt_after_the_canary_begins_with_a_canary_again(case):
+    kind, *_given, first, _rest = CASES[case]
+    cluster = made(case)
+    Executor(cluster)
+    replace = cluster._replace_now
+    cluster._replace_now = lambda one, number: None if number == 4 else replace(one, number)
+    assert outcome(carry_out(cluster, plan(kind)))[0] == "unfinished"
+    del cluster._replace_now
+    entry = json.loads(cluster.objects[PATH]["data"][journal.KEY])
+    entry["workloads"][f"{kind}/shop/api"]["outcome"] = "failed"  # its containers were found to be broken
+    cluster.objects[PATH]["data"][journal.KEY] = json.dumps(entry)
+    cluster.strategies.clear()
+    cluster.replaced.clear()
+    result = start(cluster, plan(kind))
+    assert outcome(result)[0] == "restarted", result
+    assert cluster.strategies[0] == first and cluster.replaced[-1] == ("api", 4)
+    assert cluster.strategy == cluster.before

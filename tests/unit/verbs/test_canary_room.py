@@ -1,0 +1,127 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The rest of a rollout after its canary goes on only while budgets leave room for it."""
+
+from __future__ import annotations
+
+import json
+
+import calling
+import pytest
+from paced import PacedCluster
+from simulation import Executor, Killed, Noting
+
+from ansible_collections.restartx.core.plugins.module_utils.record import journal
+
+KINDS = ("Deployment", "StatefulSet")
+PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
+
+
+def plan(kind, budgets="honour", **more):
+    canary = {"canary": {"pods": 1, "hold": "20s"}, **more}
+    return {
+        "version": 1,
+        "name": "ca",
+        "defaults": {"namespace": "shop", "timeout": "30s", "budgets": budgets},
+        "workloads": [{"id": "api", "kind": kind, "name": "api", **{name: one for name, one in canary.items() if one}}],
+    }
+
+
+def carry_out(cluster, plan, **options):
+    return calling.run("k8s_rollout_restart", cluster, plan=plan, run_id="r1", journal={"clusters": ["eu"]}, **options)
+
+
+def broken(kind, mended_at=100.0):
+    """A pod of somebody else is not ready from the hold of the canary on."""
+    cluster = PacedCluster(kind)
+    executor = Noting(cluster)
+    executor.later(15, cluster.break_one)
+    if mended_at is not None:
+        executor.later(mended_at, lambda: cluster.break_one(is_ready=True))
+    return cluster
+
+
+def outcome(result):
+    (one,) = result["results"]
+    return one["outcome"], one["message"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rest_waits_for_room_and_says_so(kind):
+    cluster, seen = broken(kind), []
+
+    def look():
+        waits_for = json.loads(cluster.objects[PATH]["data"][journal.KEY])["waits_for"]
+        seen.append((cluster.api["status"]["updatedReplicas"], waits_for))
+
+    cluster.executor.later(80, look)
+    assert outcome(carry_out(cluster, plan(kind)))[0] == "restarted"
+    reason = "PodDisruptionBudget shop/all wants 7 healthy pods: {} are healthy, and this rollout would leave 6"
+    told = reason.format(8 if kind == "Deployment" else 7)
+    assert seen == [(1, {"budgets of " + f"{kind} shop/api": f"{kind} shop/api: {told}"})]
+    assert all(at > 100 and healthy >= 7 for at, healthy in cluster.stopped[kind == "StatefulSet" :])
+    assert len(cluster.stopped) == (3 if kind == "Deployment" else 4) and cluster.strategy == cluster.before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_room_it_stays_the_canary_that_it_is_and_the_next_start_goes_on(kind):
+    cluster = broken(kind, mended_at=None)
+    said, message = outcome(carry_out(cluster, plan(kind), wait_timeout="80s"))
+    assert (
+        said == "unfinished" and "the rest waits, because PodDisruptionBudget shop/all wants 7 healthy pods" in message
+    )
+    assert "it stays held after its canary" in message
+    cluster.break_one(is_ready=True)
+    cluster.go_on(Executor(cluster))
+    assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted")
+    assert cluster.strategy == cluster.before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_report_it_asks_nobody(kind):
+    cluster = broken(kind, mended_at=None)
+    assert outcome(carry_out(cluster, plan(kind, budgets="report")))[0] == "restarted"
+
+
+def test_a_canary_that_breaks_while_the_rest_waits_has_failed():
+    cluster = broken("StatefulSet", mended_at=None)
+    cluster.executor.later(60, lambda: (cluster.down.add(0), cluster._observe(cluster.api))[1])
+    said, message = outcome(carry_out(cluster, plan("StatefulSet")))
+    assert said == "failed" and "is no longer ready" in message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(kind):
+    cluster = broken(kind, mended_at=60.0)
+    executor = cluster.executor
+    carry_out(cluster, plan(kind))
+
+    def end():
+        raise Killed
+
+    for at in executor.moments[::12]:
+        cluster = broken(kind, mended_at=60.0)
+        cluster.executor.later(at, end)
+        with pytest.raises(Killed):
+            carry_out(cluster, plan(kind))
+        cluster.break_one(is_ready=True)
+        cluster.go_on(Executor(cluster))
+        assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted"), at
+        assert cluster.strategy == cluster.before, at
+
+
+def test_the_preflight_counts_the_pods_of_a_canary_which_run_beside_the_old_ones():
+    def codes(**entry):
+        cluster = PacedCluster("Deployment")
+        cluster.objects["/api/v1/namespaces/shop/resourcequotas/q"] = {
+            "kind": "ResourceQuota",
+            "metadata": {"name": "q", "namespace": "shop"},
+            "spec": {"hard": {"pods": "8"}},
+            "status": {"used": {"pods": "8"}},
+        }
+        Executor(cluster)
+        found = calling.run("k8s_rollout_preflight", cluster, plan=plan("Deployment", **entry))["findings"]
+        return {one["code"] for one in found}
+
+    assert "quota" in codes()
+    assert "quota" not in codes(canary=None)
