@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from careful import RESTARTS, carry_out, requests, send
+from careful import RESTARTS, Partition, carry_out, requests, send
 
 TURNS = 3
 
@@ -19,7 +19,7 @@ def namespace(make_namespace):
     own.cluster.kubectl("delete", "namespace", own.name, "--timeout=300s")
 
 
-@pytest.mark.parametrize("restart", RESTARTS, ids=lambda restart: restart.__name__)
+@pytest.mark.parametrize("restart", [*RESTARTS, Partition], ids=lambda restart: restart.__name__)
 def test_no_request_fails(namespace, restart, seed, tell):
     choose = random.Random(f"{restart.__name__} {seed}")
     made, killed = restart(namespace, choose), []

@@ -22,6 +22,7 @@ from lab.poll import wait_until
 
 ENOUGH = 1000  # requests
 LONGEST = 900  # seconds
+WHOLE = "whole"  # the name of a gate
 NOWHERE = {"kubernetes.io/hostname": "no-such-node"}
 _CONNECTIONS = 4
 _SPEC = ("strategy", "updateStrategy", "paused", "replicas")
@@ -232,6 +233,25 @@ class Enforced(Restart):
         assert self.watch.fewest() >= self.replicas
 
 
+class Partition(Restart):
+    """A StatefulSet whose partition goes down pod by pod."""
+
+    name = "stock"
+
+    def __init__(self, namespace, choose):
+        super().__init__(namespace, choose)
+        self.kind = "StatefulSet"
+        self.options = {"between_pods": {"order": "ordinal", "settle": choose.choice(["1s", "2s"]), "gates": [WHOLE]}}
+
+    def gates(self):
+        return whole(self)
+
+    def check(self, run):
+        super().check(run)
+        self.history.now()
+        assert self.history.fewest(self.since) >= self.replicas - 1
+
+
 class PodByPod(Restart):
     """A StatefulSet whose leader moves after each eviction."""
 
@@ -241,7 +261,7 @@ class PodByPod(Restart):
         super().__init__(namespace, choose)
         self.kind = "StatefulSet"
         leader = {**LEADER, "object": {**LEADER["object"], "name": self.name}}
-        self.options = {"between_pods": {"order": "ordinal", "leader": leader, "gates": ["whole"]}}
+        self.options = {"between_pods": {"order": "ordinal", "leader": leader, "gates": [WHOLE]}}
 
     def made(self):
         return electing(self.name, self.replicas, CAREFUL)
@@ -251,9 +271,7 @@ class PodByPod(Restart):
         super().create()
 
     def gates(self):
-        object_ = {"kind": self.kind, "name": self.name, "namespace": self.namespace.name}
-        that = f"status.readyReplicas >= `{self.replicas}`"
-        return {"whole": {"object": object_, "that": that, "timeout": "5m"}}
+        return whole(self)
 
     def begin(self):
         wait_until(self.history.leader, f"{self.name} to have a leader", 300)
@@ -280,6 +298,12 @@ class PodByPod(Restart):
 
 
 RESTARTS = (Canary, FailingCanary, NoRoom, Enforced, PodByPod)
+
+
+def whole(restart):
+    """A gate that is open while all pods of a StatefulSet are ready."""
+    object_ = {"kind": restart.kind, "name": restart.name, "namespace": restart.namespace.name}
+    return {WHOLE: {"object": object_, "that": f"status.readyReplicas >= `{restart.replicas}`", "timeout": "5m"}}
 
 
 def send(*restarts):
