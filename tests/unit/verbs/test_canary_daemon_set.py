@@ -247,8 +247,8 @@ def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer(
     assert cluster.evicted == FIRST and strategy_of(cluster) == ROLLING
 
 
-def budgeted(least):
-    cluster = DaemonCluster(daemon_set())
+def budgeted(least, strategy=ROLLING):
+    cluster = DaemonCluster(daemon_set(strategy=strategy))
     made = budget("agent", {"matchLabels": {"app": "agent"}}, 5, cluster.pods, minAvailable=least)
     cluster.objects["/apis/policy/v1/namespaces/shop/poddisruptionbudgets/agent"] = made
     cluster.go_on(Executor(cluster))
@@ -263,6 +263,23 @@ def test_a_budget_is_honoured_with_the_strategy_from_before():
     cluster = budgeted(4)
     assert outcome(carry_out(cluster, plan())) == "restarted"
     assert cluster.evicted == FIRST and cluster.fewest["agent"] == 4
+
+
+def test_budgets_are_enforced_after_the_canary_and_the_strategy_is_given_back_at_the_end():
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
+    cluster = budgeted(4, own)
+    assert outcome(carry_out(cluster, plan(budgets="enforce"))) == "restarted"
+    tight = {"maxSurge": 0, "maxUnavailable": 1}
+    assert cluster.strategies == [{**own, "type": "OnDelete"}, {**own, "rollingUpdate": tight}, own]
+    assert cluster.evicted == FIRST and cluster.fewest["agent"] == 4
+    assert len(cluster.history["uid-shop-agent"]) == 2
+
+
+def test_a_canary_whose_budgets_allow_no_pod_to_be_stopped_is_refused():
+    cluster = budgeted(5)
+    result = carry_out(cluster, plan(budgets="enforce"))
+    assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
+    assert "its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted" in message(result)
 
 
 def test_what_settles_after_the_canary_is_the_whole_daemon_set():
