@@ -35,6 +35,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     canary,
     canary_fit,
     enforce,
+    exact_patch,
     hold,
     kinds,
     marks,
@@ -149,7 +150,7 @@ class EnforceStep(Holdable, RestartStep):
         made, free = super().request(workload, stamp), budget_hold.freed(workload, self.its)
         if free is workload:
             return canary.with_canary(made, workload, self.its)
-        return canary.with_spec(made, workload["spec"], enforce.tightened(free, self.its)["spec"])
+        return exact_patch.with_spec(made, workload["spec"], enforce.tightened(free, self.its)["spec"])
 
     def released(self, workload: dict) -> dict:
         free = budget_hold.freed(workload, self.its)  # it is held only for a while
@@ -215,7 +216,7 @@ class AfterCanaryStep(Holdable):
     def _patch(self, workload: dict) -> Patch | None:
         if not canary.present(workload, self.canary, self.stamp.run):
             return None
-        return canary.exactly(workload, enforce.after_canary(workload, self.canary, self.stamp.run))
+        return exact_patch.exactly(workload, enforce.after_canary(workload, self.canary, self.stamp.run))
 
     def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
         patch = self._patch(workload)

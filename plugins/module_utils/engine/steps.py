@@ -29,6 +29,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     blocked,
     canary,
+    exact_patch,
     history,
     hold,
     kinds,
@@ -184,7 +185,7 @@ class UndoStep(Step):
         # The undo of a run reverts only the changes of that run, which are on the template.
         made = undo.patch(workload, target, template_only=self.run_id is not None)
         content, body = hold.with_release(made, workload, self.partition) if held else made
-        content, body = canary.with_spec(Patch(content, body), held_only["spec"], free["spec"])
+        content, body = exact_patch.with_spec(Patch(content, body), held_only["spec"], free["spec"])
         sent = (body, content, self.mode, deadline)
         after = requests.patch(cluster, workload, *sent, lambda now: history.same_template(now, target))
         return Acted(after, tuple(self._warnings(workload, target)))

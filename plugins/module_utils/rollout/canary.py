@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     budget_hold,
     canary_fit,
+    exact_patch,
     kinds,
     marks,
     pod_batch,
@@ -213,43 +214,17 @@ def some_at_a_time(workload: Object, canary: Canary) -> Object:
 def release(workload: Object, canary: Canary, run: str) -> Patch | None:
     """The JSON patch that gives back the strategy of exactly the version that was read, and nothing else. None if there
     is nothing to give back."""
-    return exactly(workload, released(workload, canary, run))
+    return exact_patch.exactly(workload, released(workload, canary, run))
 
 
 def goes_on(workload: Object, canary: Canary) -> Patch | None:
     """The same for a rollout that is only held for budgets; it keeps the strategy that they ask for."""
-    return exactly(workload, budget_hold.freed(workload, canary))
-
-
-def exactly(workload: Object, after: Object) -> Patch | None:
-    """The JSON patch that makes exactly the version that was read this one; None if nothing in its spec changes."""
-    changes = _changes(workload["spec"], after["spec"])
-    version = {"op": "replace", "path": "/metadata/resourceVersion", "value": workload["metadata"]["resourceVersion"]}
-    return Patch("json", [version, *changes]) if changes else None
+    return exact_patch.exactly(workload, budget_hold.freed(workload, canary))
 
 
 def with_release(undo: Patch, workload: Object, canary: Canary, run: str) -> Patch:
     """The patch of an undo, which gives back the strategy as well."""
-    return with_spec(undo, workload["spec"], released(workload, canary, run)["spec"])
-
-
-def with_spec(patch: Patch, before: Object, after: Object) -> Patch:
-    """The patch, which also makes the one spec the other."""
-    if patch.content == "json":
-        return Patch("json", [*patch.body, *_changes(before, after)])
-    changed = {
-        name: {**after[name], "$patch": "replace"} if name in after else None
-        for name in before
-        if after.get(name) != before[name]
-    }
-    return Patch(patch.content, {**patch.body, "spec": {**patch.body.get("spec", {}), **changed}})
-
-
-def _changes(before: Object, after: Object) -> list[Object]:
-    """What makes the one spec the other, as operations of a JSON patch."""
-    gone = [{"op": "remove", "path": f"/spec/{name}"} for name in before if name not in after]
-    changed = [name for name in after if after[name] != before.get(name)]
-    return [*gone, *({"op": "replace", "path": f"/spec/{name}", "value": after[name]} for name in changed)]
+    return exact_patch.with_spec(undo, workload["spec"], released(workload, canary, run)["spec"])
 
 
 def arrived(workload: Object, canary: Canary, generation: int | None) -> status.Verdict:

@@ -128,12 +128,11 @@ def turn(
     are those of the nodes. With a `run`, it is undone: only pods of that run are replaced, and of them only those of the
     revisions that the newest one `undoes`. The others would come back with a template that is newer than the run.
 
-    One pod at a time: nothing is next while a pod is missing, ending, or of the newest revision and not ready. In a `batch` of
-    several pods, only these may be on their way. An old pod that is not ready is replaced before those that are, because that
-    takes nothing away, and no ready one while any is not. The `leader` is the last one, and alone. If it is not known which pod
-    that is, nothing is next, unless the run is undone.
-    Pods are replaced until all are new, or the `first` ones of them are. New ones of others, such as of new nodes, count too. If
-    no more old pods than `spare` are not ready, they are left alone, because their nodes may be down.
+    One pod at a time: nothing is next while a pod is missing, ending, or new and not ready. In a `batch` of several, only these
+    may be on their way. An old pod that is not ready is replaced before those that are, because that takes nothing away, and no
+    ready one while any is not. The `leader` is the last one, and alone. If it is not known, nothing is next, unless the run is
+    undone. Only the `first` ones are replaced, if given; new ones of others, such as of new nodes, count too. If no more old pods
+    than `spare` are not ready, they are left alone: their nodes may be down.
     """
     kind = kinds.kind_of(workload)
     mine = [pod for pod in pods if kind.owns(workload, pod) and not is_dead(pod)]
@@ -145,29 +144,39 @@ def turn(
     enough = wanted if first is None else min(first, wanted)
     done = f"{len(new)} of {enough} pods are new" if run is None else f"{len(old)} pods of the run are left"
     seen = tuple(Ready(pod["metadata"]["uid"], condition(pod, "Ready").get("lastTransitionTime")) for pod in ready)
+    waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
     if first is not None and len(ready) >= enough:
         return Turn(done, seen)
-    waits = _waits(mine, present, new, wanted) if revision is not None else "its controller must see the change first"
     if (waits and (revision is None or not batch.places)) or not old:
         return Turn(done, seen, waits=waits, kept=kept)
     if leader and leader.name is None and run is None and not waits:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
-    leads, well = leader.name if leader else None, [pod for pod in old if which_pods.ready(pod)]
-    old = well if len(old) - len(well) <= spare and well else old
-
-    def place(pod: Object) -> tuple[t.Any, ...]:
-        return (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones))
-
-    chosen = min(old, key=place)
+    leads = leader.name if leader else None
+    chosen = _chosen(kind, old, leads, order, zones, spare)
     if waits:
-        alone = leader is not None and leads in (None, _name(chosen))
-        zone = zone_of(chosen, zones) if order == ZONE else None
-        together = not alone and pod_batch.joins(batch, workload, mine, chosen, zone)
+        together = _joins(batch, workload, mine, chosen, zone_of(chosen, zones) if order == ZONE else None, leader)
         return Turn(done, seen, chosen, joins=waits) if together else Turn(done, seen, waits=waits)
     down = [pod for pod in present if pod is not chosen and not which_pods.ready(pod)]
     if len(down) > spare and which_pods.ready(chosen):
         return Turn(done, seen, waits=f"pod {_name(down[0])} is not ready")
     return Turn(done, seen, chosen)
+
+
+def _chosen(
+    kind: kinds.Kind, old: t.Sequence[Object], leads: str | None, order: str, zones: t.Mapping[str, str], spare: int
+) -> Object:
+    """Which of the old pods is replaced before the others."""
+    well = [pod for pod in old if which_pods.ready(pod)]
+    among = well if well and len(old) - len(well) <= spare else old
+    return min(among, key=lambda pod: (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones)))
+
+
+def _joins(
+    batch: Batch, workload: Object, mine: t.Sequence[Object], chosen: Object, zone: str | None, leader: Leader | None
+) -> bool:
+    """Whether a pod is replaced together with those on their way, which a leader never is."""
+    leads = leader is not None and leader.name in (None, _name(chosen))
+    return not leads and pod_batch.joins(batch, workload, mine, chosen, zone)
 
 
 def _old(workload: Object, pods: list[Object], run: str | None, undoes: t.Collection[str]) -> tuple[list[Object], str]:

@@ -14,7 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.give_back imp
 from ansible_collections.restartx.core.plugins.module_utils.record import held, holders, leftovers
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Key, Leftover, Run
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, hold, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, exact_patch, hold, kinds, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
@@ -122,7 +122,7 @@ def _release(call: Call, found: Found, one: Leftover) -> dict:
         patch, its = Patch("strategic", body), held.canary_in(run.keys[one.key], workload, str(one.run))
         if its:  # what budgets ask for is given back when everything is rolled out
             free = hold.released(workload, partition)
-            patch = canary.with_spec(patch, free["spec"], freed_by_undo(free, its, str(one.run))["spec"])
+            patch = exact_patch.with_spec(patch, free["spec"], freed_by_undo(free, its, str(one.run))["spec"])
         sent = (patch.body, patch.content, call.mode, call.deadline)
         requests.patch(call.cluster, workload, *sent, lambda now: hold.release(now, partition) is None)
     return {"changed": body is not None}
@@ -137,7 +137,7 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     patch = canary.release(workload, its, run_id) if its else None
     if its and its.budgets is not None and not run.undoing:
         free = freed_by_undo(workload, its, run_id)
-        goes_on = canary.exactly(workload, free)
+        goes_on = exact_patch.exactly(workload, free)
         if goes_on:
             return _let_go_on(call, workload, its, run_id, free, goes_on)
     if its and patch and its.budgets is not None and status.judge(workload).state != status.DONE:

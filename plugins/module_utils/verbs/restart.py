@@ -108,13 +108,7 @@ def _under_lock(call: Call, asked: Asked, run: str, stamp: restarting.Stamp, opt
             writer.gates_closed = lambda: bool(gates.unpassed)
             observers.append(writer)
         guards, told = [lease] if lease else [], {"doing": "restarting", "run": run}
-        holds: list[Hold] = [
-            scope,
-            *gates.holds,
-            *of_budgets,
-            *made,
-            *unmade,
-        ]  # the snapshots last, so that they are fresh
+        holds: list[Hold] = [scope, *gates.holds, *of_budgets, *made, *unmade]  # snapshots last, so that they are fresh
         pipeline.carry_out(
             call, found, asked.entries, tasks, options, asked.limits, observers, guards, holds, gates=gates.run, **told
         )

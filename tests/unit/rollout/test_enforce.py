@@ -13,7 +13,7 @@ import pytest
 from budgets import budget, pod
 from simulation import _apply, workload
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, enforce, kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, enforce, exact_patch, kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import Cover
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 
@@ -219,7 +219,7 @@ def test_after_a_canary_comes_what_budgets_ask_for_and_then_what_was_there(spec)
         if kind == "Deployment":
             held["spec"]["paused"] = True
         rest = copy.deepcopy(held)
-        patch = canary.exactly(held, enforce.after_canary(held, its, "r1"))
+        patch = exact_patch.exactly(held, enforce.after_canary(held, its, "r1"))
         assert patch or canary.whole(one, its), (kind, rolling)
         if patch:
             _apply(rest, copy.deepcopy(patch.body), "json")
