@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import json
 import os
@@ -14,6 +13,8 @@ import subprocess
 import threading
 import uuid
 from urllib.parse import urlsplit
+
+from relay import Relay
 
 _CLONE_NEWNET = 0x40000000  # sched.h
 _RULES = """
@@ -41,23 +42,18 @@ class Network:
     def __init__(self, clusters):
         self._name = f"soak-{uuid.uuid4().hex[:8]}"
         self._ports = [urlsplit(cluster.server).port for cluster in clusters]
-        self._sockets = []
+        self._relay = Relay()
         self.within = ["ip", "netns", "exec", self._name]  # what is put before a command that is to run in it
 
     def __enter__(self):
         _run("ip", "netns", "add", self._name)
         _run(*self.within, "ip", "link", "set", "lo", "up")
         for port in self._ports:
-            listener = self._listen(port)
-            self._sockets.append(listener)
-            threading.Thread(target=self._accept, args=(listener, port), daemon=True).start()
+            self._relay.listen(self._listen(port), port)
         return self
 
     def __exit__(self, *_exception):
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        self._relay.close()
         _run("ip", "netns", "delete", self._name)
 
     def silence(self, cluster):
@@ -93,28 +89,6 @@ class Network:
         thread.start()
         thread.join()
         return made[0]
-
-    def _accept(self, listener, port):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _address = listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", port))
-                except OSError:
-                    client.close()
-                    continue
-                self._sockets += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
-
-
-def _copy(source, sink):
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for one in (source, sink):
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 def _run(*command, input=None):

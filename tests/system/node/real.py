@@ -7,10 +7,10 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-import threading
 from urllib.parse import urlsplit
 
 from house import RBAC, permit
+from relay import Relay
 
 from lab import Lab
 
@@ -32,12 +32,11 @@ class ForPods:
         self._cluster = cluster
         self._port = urlsplit(cluster.server).port
         self._address = cluster.node.state["address"]
-        self._sockets = []
+        self._relay = Relay()
 
     def __enter__(self):
         listener = socket.create_server((self._address, 0))
-        self._sockets.append(listener)
-        threading.Thread(target=self._accept, args=[listener], daemon=True).start()
+        self._relay.listen(listener, self._port)
         slice_ = {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
@@ -51,35 +50,10 @@ class ForPods:
 
     def __exit__(self, *_exception):
         self._kubectl("delete", "endpointslice", "kubernetes")
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        self._relay.close()
 
     def _kubectl(self, *args, **kwargs):
         self._cluster.kubectl(*args, "--namespace", "default", **kwargs)
-
-    def _accept(self, listener):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _address = listener.accept()
-                try:
-                    server = socket.create_connection(("127.0.0.1", self._port))
-                except OSError:
-                    client.close()
-                    continue
-                self._sockets += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
-
-
-def _copy(source, sink):
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for one in (source, sink):
-        with contextlib.suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
 
 
 def permit_elections(namespace):

@@ -11,7 +11,8 @@ import budgets
 import calling
 import pytest
 from canaries import SteppingCluster, rolled_out
-from simulation import Executor, Killed, Noting
+from simulation import Executor, Noting
+from starts import carry_out, ended, kill, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
@@ -117,33 +118,9 @@ def plan(kind, **defaults):
     }
 
 
-def carry_out(cluster, plan, run="r1", **options):
-    return calling.run("k8s_rollout_restart", cluster, plan=plan, run_id=run, journal={"clusters": ["eu"]}, **options)
-
-
-def start(cluster, plan, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, **options)
-
-
 def made(case):
     kind, strategy, spec, *_expected = CASES[case]
     return Cluster(kind, strategy, spec)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"], one["message"]
-
-
-def end():
-    raise Killed
-
-
-def kill(cluster, at, **defaults):
-    Executor(cluster).later(at, end)
-    with pytest.raises(Killed):
-        carry_out(cluster, plan(cluster.kind, **defaults))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -151,7 +128,7 @@ def test_the_strategy_for_budgets_follows_the_canary_and_the_one_from_before_fol
     kind, *_given, first, rest = CASES[case]
     cluster = made(case)
     result = start(cluster, plan(kind))
-    assert outcome(result)[0] == "restarted", result
+    assert ended(result)[0] == "restarted", result
     assert cluster.replaced[0] == ("api", 1) and cluster.replaced[-1] == ("api", 4)
     assert cluster.strategies[0] == first and all(one == rest for one in cluster.strategies[1:])
     assert cluster.strategy == cluster.before and cluster.executor.clock.passed > 20
@@ -170,9 +147,9 @@ def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(case):
     assert len(moments) >= 10
     for at in moments[::2]:
         cluster = made(case)
-        kill(cluster, at)
+        kill(cluster, at, plan(cluster.kind))
         result = start(cluster, plan(kind))
-        assert outcome(result)[0] in ("restarted", "already_restarted"), (at, result)
+        assert ended(result)[0] in ("restarted", "already_restarted"), (at, result)
         assert cluster.strategy == cluster.before, at
         assert all(one in (first, rest) for one in cluster.strategies), (at, cluster.strategies)
         assert cluster.replaced[-1] == ("api", 4), at
@@ -190,7 +167,7 @@ def test_the_undo_after_a_canary_that_failed_is_rolled_out_with_the_strategy_for
     for case in ("no room", "room for one", "a surge"):
         kind, *_given, _first, rest = CASES[case]
         cluster = failing(case)
-        said, message = outcome(carry_out(cluster, plan(kind, on_failure="undo")))
+        said, message = ended(carry_out(cluster, plan(kind, on_failure="undo")))
         assert said == "undone" and message.endswith("; its strategy was given back"), message
         assert cluster.strategy == cluster.before and restart.run_of(cluster.api) is None
         assert cluster.strategies[-1] == rest, case
@@ -201,10 +178,10 @@ def test_the_undo_after_a_canary_that_failed_is_rolled_out_with_the_strategy_for
 def test_an_undo_of_the_run_does_so_too(case, at):
     rest = CASES[case][-1]
     cluster = made(case)
-    kill(cluster, at)
+    kill(cluster, at, plan(cluster.kind))
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
-    assert outcome(result)[0] == "undone", result
+    assert ended(result)[0] == "undone", result
     assert cluster.strategy == cluster.before and restart.run_of(cluster.api) is None
     assert cluster.strategies[-1] == rest
 
@@ -219,7 +196,7 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once(case, at):
         one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
 
     Executor(cluster).later(at, lambda: cluster.edit(cluster.api, deploy))
-    said, message = outcome(carry_out(cluster, plan(kind)))
+    said, message = ended(carry_out(cluster, plan(kind)))
     assert said == "superseded" and message.endswith("; its strategy was given back"), message
     assert cluster.strategy == cluster.before
 
@@ -229,8 +206,8 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once(case, at):
 def test_another_run_refuses_it_and_a_repair_gives_everything_back_in_the_end(case, at):
     kind = CASES[case][0]
     cluster = made(case)
-    kill(cluster, at)
-    assert outcome(start(cluster, plan(kind), run="r2"))[0] == "refused"
+    kill(cluster, at, plan(cluster.kind))
+    assert ended(start(cluster, plan(kind), run="r2"))[0] == "refused"
     for _each in range(3):
         cluster.go_on(Executor(cluster))
         calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")
@@ -248,7 +225,7 @@ def test_a_further_attempt_after_the_canary_begins_with_a_canary_again(case):
     Executor(cluster)
     replace = cluster._replace_now
     cluster._replace_now = lambda one, number: None if number == 4 else replace(one, number)
-    assert outcome(carry_out(cluster, plan(kind)))[0] == "unfinished"
+    assert ended(carry_out(cluster, plan(kind)))[0] == "unfinished"
     del cluster._replace_now
     entry = json.loads(cluster.objects[PATH]["data"][journal.KEY])
     entry["workloads"][f"{kind}/shop/api"]["outcome"] = "failed"  # its containers were found to be broken
@@ -256,6 +233,6 @@ def test_a_further_attempt_after_the_canary_begins_with_a_canary_again(case):
     cluster.strategies.clear()
     cluster.replaced.clear()
     result = start(cluster, plan(kind))
-    assert outcome(result)[0] == "restarted", result
+    assert ended(result)[0] == "restarted", result
     assert cluster.strategies[0] == first and cluster.replaced[-1] == ("api", 4)
     assert cluster.strategy == cluster.before

@@ -10,6 +10,7 @@ import calling
 import pytest
 from paced import PacedCluster
 from simulation import Executor, Killed, Noting
+from starts import carry_out, ended
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 
@@ -27,10 +28,6 @@ def plan(kind, budgets="honour", **more):
     }
 
 
-def carry_out(cluster, plan, **options):
-    return calling.run("k8s_rollout_restart", cluster, plan=plan, run_id="r1", journal={"clusters": ["eu"]}, **options)
-
-
 def broken(kind, mended_at=100.0):
     """A pod of somebody else is not ready from the hold of the canary on."""
     cluster = PacedCluster(kind)
@@ -39,11 +36,6 @@ def broken(kind, mended_at=100.0):
     if mended_at is not None:
         executor.later(mended_at, lambda: cluster.break_one(is_ready=True))
     return cluster
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"], one["message"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -55,7 +47,7 @@ def test_the_rest_waits_for_room_and_says_so(kind):
         seen.append((cluster.api["status"]["updatedReplicas"], waits_for))
 
     cluster.executor.later(80, look)
-    assert outcome(carry_out(cluster, plan(kind)))[0] == "restarted"
+    assert ended(carry_out(cluster, plan(kind)))[0] == "restarted"
     reason = "PodDisruptionBudget shop/all wants 7 healthy pods: {} are healthy, and this rollout would leave 6"
     told = reason.format(8 if kind == "Deployment" else 7)
     assert seen == [(1, {"budgets of " + f"{kind} shop/api": f"{kind} shop/api: {told}"})]
@@ -66,27 +58,27 @@ def test_the_rest_waits_for_room_and_says_so(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_room_it_stays_the_canary_that_it_is_and_the_next_start_goes_on(kind):
     cluster = broken(kind, mended_at=None)
-    said, message = outcome(carry_out(cluster, plan(kind), wait_timeout="80s"))
+    said, message = ended(carry_out(cluster, plan(kind), wait_timeout="80s"))
     assert (
         said == "unfinished" and "the rest waits, because PodDisruptionBudget shop/all wants 7 healthy pods" in message
     )
     assert "it stays held after its canary" in message
     cluster.break_one(is_ready=True)
     cluster.go_on(Executor(cluster))
-    assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted")
+    assert ended(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted")
     assert cluster.strategy == cluster.before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_report_it_asks_nobody(kind):
     cluster = broken(kind, mended_at=None)
-    assert outcome(carry_out(cluster, plan(kind, budgets="report")))[0] == "restarted"
+    assert ended(carry_out(cluster, plan(kind, budgets="report")))[0] == "restarted"
 
 
 def test_a_canary_that_breaks_while_the_rest_waits_has_failed():
     cluster = broken("StatefulSet", mended_at=None)
     cluster.executor.later(60, lambda: (cluster.down.add(0), cluster._observe(cluster.api))[1])
-    said, message = outcome(carry_out(cluster, plan("StatefulSet")))
+    said, message = ended(carry_out(cluster, plan("StatefulSet")))
     assert said == "failed" and "is no longer ready" in message
 
 
@@ -106,7 +98,7 @@ def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(kind):
             carry_out(cluster, plan(kind))
         cluster.break_one(is_ready=True)
         cluster.go_on(Executor(cluster))
-        assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted"), at
+        assert ended(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted"), at
         assert cluster.strategy == cluster.before, at
 
 

@@ -13,6 +13,7 @@ import calling
 import pytest
 from canaries import SteppingCluster, rolled_out
 from simulation import Executor, Killed, Noting
+from starts import carry_out, end, ended, kill, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
@@ -85,32 +86,6 @@ def plan(kind="Deployment", **defaults):
     }
 
 
-def carry_out(cluster, plan, run="r1", check_mode=False, **options):
-    given = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
-    given = {name: value for name, value in given.items() if value is not None}
-    return calling.run("k8s_rollout_restart", cluster, check_mode, **given)
-
-
-def start(cluster, plan, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, **options)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"], one["message"]
-
-
-def end():
-    raise Killed
-
-
-def kill(cluster, at, **defaults):
-    Executor(cluster).later(at, end)
-    with pytest.raises(Killed):
-        carry_out(cluster, plan(cluster.one["kind"], **defaults))
-
-
 CASES = {
     "no room": ("Deployment", LOOSE, {"minAvailable": 4}, {"maxSurge": 1, "maxUnavailable": 0}),
     "room for one": ("Deployment", LOOSE, {"minAvailable": 3}, {"maxSurge": 0, "maxUnavailable": 1}),
@@ -125,7 +100,7 @@ def test_the_strategy_is_tightened_by_the_restart_and_given_back_afterwards(case
     cluster = cluster_of(kind, strategy, **spec)
     before = copy.deepcopy(strategy_of(cluster))
     result = start(cluster, plan(kind))
-    assert outcome(result)[0] == "restarted", result
+    assert ended(result)[0] == "restarted", result
     assert all(one == tight for one in rolling(cluster.strategies)) and cluster.replaced[-1] == ("api", 4)
     assert strategy_of(cluster) == before
     assert len(cluster.patches) == 2
@@ -134,7 +109,7 @@ def test_the_strategy_is_tightened_by_the_restart_and_given_back_afterwards(case
 
 def test_a_strategy_that_undercuts_nothing_is_left_alone():
     cluster = cluster_of(strategy=LOOSE, minAvailable=2)
-    assert outcome(start(cluster, plan()))[0] == "restarted"
+    assert ended(start(cluster, plan()))[0] == "restarted"
     assert len(cluster.patches) == 1
     entry = json.loads(cluster.objects[PATH]["data"][journal.KEY])["workloads"]["Deployment/shop/api"]
     assert entry["canary"] == {"pods": 0, "before": LOOSE, "enforced": {}}  # its rollout might have to be held
@@ -151,9 +126,9 @@ def test_a_kill_at_any_moment_leaves_it_tight_and_a_resume_ends_as_if_there_was_
     for at in moments:
         cluster = cluster_of(kind, strategy, **spec)
         before = copy.deepcopy(strategy_of(cluster))
-        kill(cluster, at)
+        kill(cluster, at, plan(cluster.one["kind"]))
         result = start(cluster, plan(kind))
-        assert outcome(result)[0] in ("restarted", "already_restarted"), (at, result)
+        assert ended(result)[0] in ("restarted", "already_restarted"), (at, result)
         assert strategy_of(cluster) == before, at
         assert all(one == tight for one in rolling(cluster.strategies)), at
         assert len({pod["metadata"]["annotations"][restart.WRITTEN_AT] for pod in cluster.pods}) == 1, at
@@ -170,21 +145,21 @@ def failing(**spec):
 def test_what_is_not_rolled_out_stays_tight_and_says_so_and_the_next_start_gives_it_back():
     cluster = failing()
     before = copy.deepcopy(strategy_of(cluster))
-    told, message = outcome(carry_out(cluster, plan()))
+    told, message = ended(carry_out(cluster, plan()))
     assert told == "unfinished" and message.endswith(
         "it keeps the strategy that its restart has set for budgets (maxSurge 1 and maxUnavailable 0); to find and give back "
         "what is left: ansible-playbook restartx.core.leftovers -e repair=true"
     )
     assert rolling([strategy_of(cluster)]) == [{"maxSurge": 1, "maxUnavailable": 0}]
     del cluster._replace
-    assert outcome(start(cluster, plan()))[0] == "restarted"
+    assert ended(start(cluster, plan()))[0] == "restarted"
     assert strategy_of(cluster) == before and len(cluster.patches) == 2
 
 
 def test_an_undo_after_a_failure_is_rolled_out_with_the_tight_strategy_which_is_given_back_then():
     cluster = failing()
     before = copy.deepcopy(strategy_of(cluster))
-    told, message = outcome(carry_out(cluster, plan(on_failure="undo")))
+    told, message = ended(carry_out(cluster, plan(on_failure="undo")))
     assert told == "undone" and message.endswith("; its strategy was given back"), message
     assert strategy_of(cluster) == before and restart.run_of(cluster.api) is None
     assert cluster.replaced[-1] == ("api", 4) and len(cluster.patches) == 3
@@ -201,8 +176,8 @@ def test_a_kill_at_any_moment_of_an_undo_leaves_it_tight_and_the_next_start_give
     for at in moments:
         cluster = failing()
         before = copy.deepcopy(strategy_of(cluster))
-        kill(cluster, at, on_failure="undo")
-        told, message = outcome(start(cluster, undoing))
+        kill(cluster, at, plan(cluster.one["kind"], on_failure="undo"))
+        told, message = ended(start(cluster, undoing))
         assert told == "undone", (at, told, message)
         assert cluster.replaced[-1] == ("api", 4), at  # it was given back after the rollout
         assert strategy_of(cluster) == before and restart.run_of(cluster.api) is None, at
@@ -216,7 +191,7 @@ def undo(cluster):
 def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_next_one():
     def half_way():
         cluster = cluster_of()
-        kill(cluster, 5)
+        kill(cluster, 5, plan(cluster.one["kind"]))
         cluster.strategies.clear()
         return cluster
 
@@ -233,7 +208,7 @@ def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_nex
         with pytest.raises(Killed):
             undo(cluster)
         cluster.go_on(Executor(cluster))
-        assert outcome(undo(cluster))[0] in ("undone", "unchanged"), at
+        assert ended(undo(cluster))[0] in ("undone", "unchanged"), at
         assert cluster.replaced[-1] == ("api", 4), at
         assert strategy_of(cluster) == cluster.before and restart.run_of(cluster.api) is None, at
         assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies)), at
@@ -242,11 +217,11 @@ def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_nex
 def test_the_undo_of_a_run_does_so_too():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     cluster.strategies.clear()
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
-    assert outcome(result)[0] == "undone", result
+    assert ended(result)[0] == "undone", result
     assert strategy_of(cluster) == before and len(cluster.patches) == 3
     assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies))
 
@@ -254,7 +229,7 @@ def test_the_undo_of_a_run_does_so_too():
 def test_an_undo_that_was_killed_before_it_gave_back_the_strategy_is_a_leftover():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     cluster.go_on(Executor(cluster))
     cluster.executor.later(4, end)
     with pytest.raises(Killed):
@@ -276,7 +251,7 @@ def test_what_a_colleague_changed_meanwhile_is_kept():
     own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 1}}
     cluster = cluster_of()
     Executor(cluster).later(5, lambda: cluster.edit(cluster.api, lambda one: one["spec"].update(strategy=own)))
-    assert outcome(carry_out(cluster, plan()))[0] == "restarted"
+    assert ended(carry_out(cluster, plan()))[0] == "restarted"
     assert strategy_of(cluster) == {"strategy": own}
 
 
@@ -288,7 +263,7 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once():
         one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
 
     Executor(cluster).later(5, lambda: cluster.edit(cluster.api, deploy))
-    told, message = outcome(carry_out(cluster, plan()))
+    told, message = ended(carry_out(cluster, plan()))
     assert told == "superseded" and message.endswith("; its strategy was given back")
     assert strategy_of(cluster) == before
 
@@ -301,7 +276,7 @@ def test_a_deploy_that_keeps_the_annotations_is_rolled_out_with_the_tight_strate
         one["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "shop/api:2"}]
 
     Executor(cluster).later(5, lambda: cluster.edit(cluster.api, deploy))
-    assert outcome(carry_out(cluster, plan()))[0] == "restarted"
+    assert ended(carry_out(cluster, plan()))[0] == "restarted"
     assert strategy_of(cluster) == before and cluster.replaced[-1] == ("api", 4)
     assert all(one == {"maxSurge": 1, "maxUnavailable": 0} for one in rolling(cluster.strategies))
 
@@ -309,8 +284,8 @@ def test_a_deploy_that_keeps_the_annotations_is_rolled_out_with_the_tight_strate
 def test_another_run_refuses_what_a_killed_one_has_left_and_leftovers_continue_that():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5)
-    told, message = outcome(start(cluster, plan(), run="r2"))
+    kill(cluster, 5, plan(cluster.one["kind"]))
+    told, message = ended(start(cluster, plan(), run="r2"))
     assert told == "refused" and message == (
         'deployment "api" in namespace "shop" has the strategy that run "r1" set for budgets (maxSurge 1 and maxUnavailable 0); '
         "continue that run, undo it, or give the strategy back (ansible-playbook restartx.core.leftovers -e repair=true), then "
@@ -325,9 +300,9 @@ def test_what_is_held_after_a_failure_is_refused_and_the_repair_gives_back_all_o
     replace = cluster._replace
     cluster._replace = lambda one, number: None if number == 4 and restart.run_of(one) else replace(one, number)
     holding = plan(kind, on_failure="pause")
-    assert outcome(carry_out(cluster, holding))[0] == "unfinished"
+    assert ended(carry_out(cluster, holding))[0] == "unfinished"
     del cluster._replace
-    told, message = outcome(start(cluster, holding))
+    told, message = ended(start(cluster, holding))
     assert told == "refused" and "left for inspection" in message, message
     cluster.go_on(Executor(cluster))
     calling.run("k8s_rollout_leftovers", cluster, repair=True)
@@ -339,9 +314,9 @@ def test_what_is_held_after_a_failure_is_refused_and_the_repair_gives_back_all_o
 
 def test_what_another_plan_restarts_meanwhile_keeps_its_tight_strategy_only_until_a_repair():
     cluster = cluster_of()
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     other = {**plan(budgets="honour"), "name": "other"}
-    assert outcome(start(cluster, other, run="r2"))[0] == "restarted"
+    assert ended(start(cluster, other, run="r2"))[0] == "restarted"
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_leftovers", cluster)
     assert ("tightened", "r1") in [(one["code"], one["run"]) for one in result["leftovers"]], result
@@ -355,23 +330,21 @@ def test_pods_one_by_one_need_room_for_one_whatever_the_strategy_may_stop():
     one_by_one = plan("StatefulSet", budgets="honour")
     one_by_one["workloads"][0]["between_pods"] = {"order": "ordinal"}
     Executor(cluster)
-    assert outcome(carry_out(cluster, one_by_one))[0] == "restarted"
+    assert ended(carry_out(cluster, one_by_one))[0] == "restarted"
     assert strategy_of(cluster) == cluster.before
 
 
 def test_a_canary_is_not_told_to_enforce_budgets_which_does_not_go_with_it():
     cluster = cluster_of("StatefulSet", THREE, maxUnavailable=0)
     Executor(cluster)
-    told, message = outcome(
-        carry_out(cluster, plan("StatefulSet", budgets="honour", canary={"pods": 1, "hold": "10s"}))
-    )
+    told, message = ended(carry_out(cluster, plan("StatefulSet", budgets="honour", canary={"pods": 1, "hold": "10s"})))
     assert told == "refused" and "enforce" not in message, message
 
 
 @pytest.mark.parametrize("loose, pods", [(True, 2), (False, 0)])
 def test_only_a_strategy_that_is_set_counts_for_the_room_of_others(loose, pods):
     cluster = cluster_of()
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     workload = copy.deepcopy(cluster.api)
     if loose:
         workload["spec"] |= cluster.before
@@ -395,7 +368,7 @@ def noted(cluster):
 
 def test_a_repair_gives_no_strategy_back_before_everything_is_rolled_out():
     cluster = cluster_of()
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     start(cluster, plan(), run="r2")  # refused
     at = noted(cluster)
     cluster.go_on(Executor(cluster))
@@ -405,7 +378,7 @@ def test_a_repair_gives_no_strategy_back_before_everything_is_rolled_out():
 
 def test_a_repair_of_a_killed_undo_gives_the_strategy_back_after_the_rollout():
     cluster = cluster_of()
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     cluster.go_on(Executor(cluster))
     cluster.executor.later(2, end)
     with pytest.raises(Killed):
@@ -421,7 +394,7 @@ def test_what_a_finished_run_no_longer_names_is_found():
     web = copy.deepcopy(cluster.one)
     web["metadata"] |= {"name": "web", "uid": "uid-web"}
     cluster.objects[kinds.path("Deployment", "shop", "web")] = web
-    kill(cluster, 5)
+    kill(cluster, 5, plan(cluster.one["kind"]))
     without = plan()
     without["workloads"] = [{"id": "web", "kind": "Deployment", "name": "web", "budgets": "report"}]
     Executor(cluster)
@@ -438,8 +411,8 @@ def test_an_earlier_deploy_does_not_count_as_a_failure_of_a_resumed_run():
         one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
 
     Executor(cluster).later(5, lambda: cluster.edit(cluster.api, deploy))
-    assert outcome(carry_out(cluster, plan()))[0] == "superseded"
-    told, message = outcome(start(cluster, plan()))
+    assert ended(carry_out(cluster, plan()))[0] == "superseded"
+    told, message = ended(start(cluster, plan()))
     assert told == "superseded" and "nothing of what the run has set" not in message, message
 
 
@@ -457,7 +430,7 @@ def test_an_earlier_deploy_does_not_count_as_a_failure_of_a_resumed_run():
 )
 def test_what_cannot_be_tightened_enough_is_refused_before_anything_is_touched(kind, strategy, spec, told):
     cluster = cluster_of(kind, strategy, **spec)
-    result, message = outcome(start(cluster, plan(kind)))
+    result, message = ended(start(cluster, plan(kind)))
     assert result == "refused" and f"; {told}" in message and message.endswith("or set budgets: report"), message
     assert "enforce" not in message and not cluster.patches
 
@@ -467,7 +440,7 @@ def test_a_strategy_that_another_manager_owns_by_apply_is_refused_only_if_it_und
     cluster = cluster_of(strategy=BOTH, **spec)
     fields = {"f:spec": {"f:strategy": {"f:rollingUpdate": {"f:maxUnavailable": {}}}}}
     cluster.api["metadata"]["managedFields"] = [{"manager": "argocd", "operation": "Apply", "fieldsV1": fields}]
-    told, message = outcome(start(cluster, plan()))
+    told, message = ended(start(cluster, plan()))
     assert (told == "refused") == refused, message
     assert len(cluster.patches) == (0 if refused else 1)
     if refused:
@@ -498,7 +471,7 @@ def test_what_it_needs_is_said_before_anything_is_asked(options, told):
 def test_a_dry_run_sends_the_first_patch_and_changes_nothing():
     cluster = cluster_of()
     before = copy.deepcopy(cluster.api["spec"])
-    assert outcome(start(cluster, plan(), check_mode=True))[0] == "restarted"
+    assert ended(start(cluster, plan(), check_mode=True))[0] == "restarted"
     assert cluster.api["spec"] == before and len(cluster.patches) == 0
 
 
@@ -537,5 +510,5 @@ def test_honour_names_enforce_as_the_way_out_where_it_is_one():
     cluster = cluster_of()
     assert (
         "; use maxUnavailable: 0 and maxSurge: 1, or set budgets: enforce, or set budgets: report"
-        in outcome(start(cluster, plan(budgets="honour")))[1]
+        in ended(start(cluster, plan(budgets="honour")))[1]
     )

@@ -10,6 +10,7 @@ import calling
 import pytest
 from paced import PacedCluster
 from simulation import Executor, Killed, Noting
+from starts import carry_out, end, ended, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
@@ -26,24 +27,6 @@ def plan(kind="Deployment", **defaults):
         "defaults": {"namespace": "shop", "timeout": "30s", "budgets": "enforce", **defaults},
         "workloads": [{"id": "api", "kind": kind, "name": "api"}],
     }
-
-
-def carry_out(cluster, plan, run="r1", **options):
-    return calling.run("k8s_rollout_restart", cluster, plan=plan, run_id=run, journal={"clusters": ["eu"]}, **options)
-
-
-def start(cluster, plan, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, **options)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"], one["message"]
-
-
-def end():
-    raise Killed
 
 
 def broken(kind, broken_at=5.0, mended_at=60.0, **more):
@@ -68,7 +51,7 @@ def test_a_rollout_is_held_while_somebody_else_uses_up_the_room_and_goes_on_when
     seen = []
     cluster.executor.later(40, lambda: seen.append((held(cluster), len(cluster.stopped))))
     result = carry_out(cluster, plan(kind))
-    assert outcome(result)[0] == "restarted", result
+    assert ended(result)[0] == "restarted", result
     (was_held, replaced), *_rest = seen
     assert was_held and 0 < replaced < 4
     assert all(healthy >= 7 for _at, healthy in cluster.stopped)
@@ -81,7 +64,7 @@ def test_a_rollout_is_held_while_somebody_else_uses_up_the_room_and_goes_on_when
 def test_nothing_is_held_while_there_is_room(kind):
     cluster = PacedCluster(kind)
     cluster.go_on(Executor(cluster))
-    assert outcome(carry_out(cluster, plan(kind)))[0] == "restarted"
+    assert ended(carry_out(cluster, plan(kind)))[0] == "restarted"
     assert len(cluster.patches) == 1 and cluster.strategy == cluster.before
 
 
@@ -93,7 +76,7 @@ def test_the_reason_is_in_the_progress_and_in_the_journal_and_in_the_result():
 
     cluster.executor.later(30, look)
     result = carry_out(cluster, plan(), wait_timeout="60s")
-    said, message = outcome(result)
+    said, message = ended(result)
     reason = "PodDisruptionBudget shop/all wants 7 healthy pods: {} are healthy, and this rollout would leave 6"
     assert said == "unfinished" and held(cluster)
     assert message == (
@@ -107,13 +90,13 @@ def test_the_reason_is_in_the_progress_and_in_the_journal_and_in_the_result():
 
 def test_the_time_for_which_it_is_held_counts_against_nothing():
     cluster = broken("Deployment", mended_at=400.0)
-    assert outcome(carry_out(cluster, plan(timeout="20s", grace="5s")))[0] == "restarted"
+    assert ended(carry_out(cluster, plan(timeout="20s", grace="5s")))[0] == "restarted"
 
 
 def test_what_was_left_of_the_timeout_is_left_when_it_goes_on():
     cluster = broken("Deployment", mended_at=60.0)
     cluster.executor.later(50, lambda: setattr(cluster, "_stop_one", lambda: None))
-    assert outcome(carry_out(cluster, plan(timeout="30s")))[0] == "unfinished"
+    assert ended(carry_out(cluster, plan(timeout="30s")))[0] == "unfinished"
     assert 86 < cluster.executor.clock.passed < 91
 
 
@@ -134,7 +117,7 @@ def test_a_kill_at_any_moment_leaves_it_held_and_a_resume_ends_as_if_there_was_n
         if not mended:
             cluster.executor.later(30, lambda cluster=cluster: cluster.break_one(is_ready=True))
         result = carry_out(cluster, plan(kind))
-        assert outcome(result)[0] in ("restarted", "already_restarted"), (at, result)
+        assert ended(result)[0] in ("restarted", "already_restarted"), (at, result)
         assert cluster.strategy == cluster.before, at
         assert len(cluster.stopped) == 4, (at, cluster.stopped)
 
@@ -149,7 +132,7 @@ def test_a_resumed_run_stops_no_pod_before_there_is_room_again(kind):
     assert held(cluster) and 0 < stopped < 4
     cluster.go_on(Executor(cluster))
     cluster.executor.later(50, lambda: cluster.break_one(is_ready=True))
-    assert outcome(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted")
+    assert ended(carry_out(cluster, plan(kind)))[0] in ("restarted", "already_restarted")
     assert cluster.stopped[stopped][0] > 50 and len(cluster.stopped) == 4
     assert cluster.strategy == cluster.before
 
@@ -171,7 +154,7 @@ def undo(cluster):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_undo_of_the_run_releases_it_with_the_template(kind):
     cluster = killed_while_held(kind)
-    assert outcome(undo(cluster))[0] == "undone"
+    assert ended(undo(cluster))[0] == "undone"
     assert restart.run_of(cluster.api) is None and cluster.strategy == cluster.before
 
 
@@ -183,7 +166,7 @@ def test_who_deploys_while_it_is_held_gets_the_strategy_back_at_once(kind):
         one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
 
     cluster.executor.later(20, lambda: cluster.edit(cluster.api, deploy))
-    said, message = outcome(carry_out(cluster, plan(kind)))
+    said, message = ended(carry_out(cluster, plan(kind)))
     assert said == "superseded" and message.endswith("; its strategy was given back"), message
     assert cluster.strategy == cluster.before
 
@@ -195,7 +178,7 @@ def test_a_deploy_that_keeps_the_annotations_is_not_held_either():
         one["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "shop/api:2"}]
 
     cluster.executor.later(20, lambda: cluster.edit(cluster.api, deploy))
-    said, message = outcome(carry_out(cluster, plan()))
+    said, message = ended(carry_out(cluster, plan()))
     assert said == "superseded" and message.endswith("; its strategy was given back"), message
     assert cluster.strategy == cluster.before
 
@@ -222,7 +205,7 @@ def test_who_lets_it_go_on_by_hand_is_not_held_up_again(kind):
 
     cluster.executor.later(20, lambda: cluster.edit(cluster.api, resume))
     result = carry_out(cluster, plan(kind))
-    assert outcome(result)[0] == "restarted", result
+    assert ended(result)[0] == "restarted", result
     assert cluster.strategy == cluster.before and cluster.executor.clock.passed < 60
 
 
@@ -232,7 +215,7 @@ def test_what_a_person_has_paused_stays_paused():
     cluster.executor.later(4, lambda: cluster.edit(cluster.api, lambda one: one["spec"].update(paused=True)))
     cluster.executor.later(6, cluster.break_one)
     cluster.executor.later(20, lambda: cluster.break_one(is_ready=True))
-    assert outcome(carry_out(cluster, plan()))[0] == "unfinished"
+    assert ended(carry_out(cluster, plan()))[0] == "unfinished"
     assert cluster.strategy["paused"] is True
     start(cluster, plan(), wait_timeout="60s")
     undo(cluster)
@@ -241,7 +224,7 @@ def test_what_a_person_has_paused_stays_paused():
 
 def test_another_run_refuses_what_a_killed_one_holds():
     cluster = killed_while_held()
-    said, message = outcome(start(cluster, plan(), run="r2"))
+    said, message = ended(start(cluster, plan(), run="r2"))
     assert said == "refused" and 'has the strategy that run "r1" set for budgets (paused)' in message, message
     assert held(cluster)
 
@@ -250,14 +233,14 @@ def test_another_run_refuses_what_a_killed_one_holds():
 def test_on_failure_pause_goes_on_with_what_was_only_held_for_budgets(kind):
     cluster = killed_while_held(kind, on_failure="pause")
     cluster.break_one(is_ready=True)
-    assert outcome(start(cluster, plan(kind, on_failure="pause")))[0] in ("restarted", "already_restarted")
+    assert ended(start(cluster, plan(kind, on_failure="pause")))[0] in ("restarted", "already_restarted")
     assert cluster.strategy == cluster.before
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_leftovers_find_it_and_let_it_go_on_only_while_there_is_room(kind):
     cluster = killed_while_held(kind)
-    assert outcome(start(cluster, plan(kind), run="r2"))[0] == "refused"
+    assert ended(start(cluster, plan(kind), run="r2"))[0] == "refused"
     cluster.go_on(Executor(cluster))
     found = calling.run("k8s_rollout_leftovers", cluster)["leftovers"]
     assert [one["code"] for one in found if one["run"] == "r1"] == ["tightened"], found
@@ -272,14 +255,14 @@ def test_leftovers_find_it_and_let_it_go_on_only_while_there_is_room(kind):
 
 def test_a_plan_that_no_longer_enforces_lets_it_go_on():
     cluster = killed_while_held()
-    assert outcome(start(cluster, plan(budgets="report")))[0] in ("restarted", "already_restarted")
+    assert ended(start(cluster, plan(budgets="report")))[0] in ("restarted", "already_restarted")
     assert cluster.strategy == cluster.before
 
 
 def test_it_goes_on_although_the_window_has_closed():
     cluster = broken("Deployment", mended_at=200.0)
     windowed = {**plan(), "window": {"hours": "21:00-22:02", "timezone": "UTC"}}
-    assert outcome(carry_out(cluster, windowed))[0] == "restarted"
+    assert ended(carry_out(cluster, windowed))[0] == "restarted"
     assert cluster.executor.clock.passed > 200 and cluster.strategy == cluster.before
 
 
@@ -288,7 +271,7 @@ def test_pods_that_were_just_evicted_use_up_the_room_too():
     cluster.go_on(Executor(cluster))
     cluster.executor.later(5, lambda: cluster.evicted.add("pod-1"))
     cluster.executor.later(50, cluster.evicted.clear)
-    assert outcome(carry_out(cluster, plan()))[0] == "restarted"
+    assert ended(carry_out(cluster, plan()))[0] == "restarted"
     assert cluster.executor.clock.passed > 50
 
 
@@ -305,7 +288,7 @@ def test_a_change_that_is_refused_is_told_and_tried_again():
     cluster.patch = refusing
     journaled = {"plan": plan(timeout="10m"), "run_id": "r1", "journal": {"clusters": ["eu"]}}
     verb, call = calling.prepare("k8s_rollout_restart", cluster, **journaled)
-    assert outcome(calling.carry_out(verb, call))[0] == "restarted" and len(refused) == 2
+    assert ended(calling.carry_out(verb, call))[0] == "restarted" and len(refused) == 2
     told = "the rollout of Deployment shop/api could not be held, and it is tried again: denied by a webhook"
     assert call.warnings == [told] and cluster.executor.clock.passed > 120
 
@@ -319,5 +302,5 @@ def test_without_an_answer_about_budgets_nothing_changes(kind):
         cluster.fail = lambda verb, path: error if path.endswith("/poddisruptionbudgets") else None
 
     cluster.executor.later(20, blind)
-    assert outcome(carry_out(cluster, plan(kind), wait_timeout="60s"))[0] == "unfinished"
+    assert ended(carry_out(cluster, plan(kind), wait_timeout="60s"))[0] == "unfinished"
     assert held(cluster)
