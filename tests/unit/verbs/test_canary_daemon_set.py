@@ -247,7 +247,7 @@ def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer(
     assert cluster.evicted == FIRST and strategy_of(cluster) == ROLLING
 
 
-def budgeted(least, strategy=ROLLING):
+def budgeted(least, strategy=None):
     cluster = DaemonCluster(daemon_set(strategy=strategy))
     made = budget("agent", {"matchLabels": {"app": "agent"}}, 5, cluster.pods, minAvailable=least)
     cluster.objects["/apis/policy/v1/namespaces/shop/poddisruptionbudgets/agent"] = made
@@ -334,7 +334,10 @@ def test_a_deploy_between_a_kill_and_the_next_start_is_not_evicted_into():
 def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept(at):
     own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"].update(updateStrategy=copy.deepcopy(own))  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"] = copy.deepcopy(own)
+
     Executor(cluster).later(at, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1))) == "restarted"
     assert strategy_of(cluster) == own and cluster.evicted == FIRST[:1]
@@ -343,7 +346,10 @@ def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept(at):
 
 def test_what_a_colleague_changes_beside_the_type_is_kept_when_that_is_given_back():
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"]["updateStrategy"]["rollingUpdate"].update(maxUnavailable=2)  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"] = 2
+
     Executor(cluster).later(30, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1))) == "restarted"
     assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
