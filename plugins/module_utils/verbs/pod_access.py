@@ -59,7 +59,7 @@ def of_workloads(
     for group, workload in workloads:
         entry, namespace = known.get(group), workload["metadata"]["namespace"]
         if entry and entry.between_pods:
-            yield namespace, entry.between_pods, pod_order.by_pods(workload)
+            yield namespace, entry.between_pods, pod_order.by_pods(workload) or kinds.kind_of(workload).on_each_node
         elif entry and entry.canary and kinds.kind_of(workload).on_each_node:
             yield namespace, BetweenPods(pod_order.CANARY), True
 
