@@ -206,6 +206,10 @@ def test_a_budget_is_asked_by_each_eviction_whatever_the_strategy_of_the_control
     result = calling.carry_out(verb, call)
     assert outcome(result) == "restarted" and cluster.fewest["agent"] == 4 and not call.warnings, result
     assert cluster.evicted == ORDER and cluster.strategies[-1]["rollingUpdate"]["maxUnavailable"] == 3
+    cluster = budgeted(4, most=3)
+    checked = calling.run("k8s_rollout_plan", cluster, plan=plan(budgets=budgets))
+    assert outcome(checked) == "planned"
+    assert not [one for one in checked["findings"] if "budget" in one["code"] or one["code"] == "all_pods_at_once"]
 
 
 def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer():
