@@ -14,10 +14,12 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     canary,
     canary_fit,
     kinds,
+    pod_batch,
     pod_order,
     restart,
     status,
 )
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ROLLING, TYPE
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,15 @@ class DaemonStep(CanaryStep):
         return RestartStep.progress(self, workload, generation, found)  # somebody else lets the controller go on
 
     def released(self, workload: dict) -> dict:
-        """As budgets see it: no rollout stops pods, and evictions ask them."""
-        if not self.its.tight or restart.carries(workload, self.stamp):
+        """As budgets see it: it may begin at any time, because each eviction asks them. Then other rollouts leave room for the pods
+        that are evicted at a time."""
+        begun, kind = restart.carries(workload, self.stamp), kinds.kind_of(workload)
+        if not self.its.tight or (begun and not self._holds(workload)):
             return workload
-        kind = kinds.kind_of(workload)
         strategy = {**kind.strategy_of(workload), **self.its.tight}
+        if begun:
+            most = pod_batch.number(self.how.most, workload) if self.how else 1
+            strategy = {TYPE: "RollingUpdate", ROLLING: {"maxSurge": 0, "maxUnavailable": most}}
         return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
 
     def _holds(self, workload: dict) -> bool:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import itertools
 import json
 
@@ -30,10 +31,14 @@ from daemons import (
 from simulation import Executor, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.engine.daemon_steps import DaemonStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from tests.unit.verbs.test_between_pods import Gate, led_by
+from tests.unit.verbs.test_snapshots import SnapshottingCluster
 
 ZONE, AGE = {"order": "zone"}, {"order": "age"}
 # The nodes are in the zones b, c, a, b, c. Within a zone the oldest pod is the first.
@@ -107,6 +112,21 @@ def test_the_leader_goes_last():
     led_by(cluster, "agent-2")
     assert outcome(start(cluster, plan({**ZONE, "leader": {"label": "role=primary"}}))) == "restarted"
     assert cluster.evicted == [*ORDER[1:], "agent-2"]
+
+
+class Snapshotting(DaemonCluster, SnapshottingCluster):
+    """Its snapshots are ready after 20 seconds."""
+
+
+def test_snapshots_are_ready_before_anything_is_touched_and_made_once_also_after_a_kill():
+    with_snapshots = plan({**ZONE, "snapshot": {"class": "csi"}})
+    for at in (10, 30):
+        cluster = Snapshotting(daemon_set())
+        kill(cluster, with_snapshots, at)
+        assert len(cluster.made) == 5 and len(cluster.patches) == (0 if at == 10 else 1)
+        result = start(cluster, with_snapshots)
+        assert outcome(result) in ("restarted", "already_restarted"), result
+        assert len(cluster.made) == 5 and cluster.evicted == ORDER and strategy_of(cluster) == ROLLING
 
 
 def test_several_pods_of_a_zone_are_replaced_at_a_time():
@@ -212,6 +232,20 @@ def test_a_budget_is_asked_by_each_eviction_whatever_the_strategy_of_the_control
     assert not [one for one in checked["findings"] if "budget" in one["code"] or one["code"] == "all_pods_at_once"]
 
 
+def test_other_rollouts_leave_room_for_the_pods_that_are_evicted_at_a_time():
+    cluster = DaemonCluster(daemon_set())
+    before = copy.deepcopy(cluster.objects[AGENT])
+    stamp = restart.Stamp(run="r1", at=datetime.datetime(2026, 11, 24, 22, 0, tzinfo=datetime.UTC))
+    its, how = canary.of(before, canary.Each(2)), PodByPod("zone", most=2)
+    step = DaemonStep(stamp, Mode(), lambda: stamp.at, its=its, how=how)
+    kill(cluster, plan({**ZONE, "max_unavailable": 2}), 2)
+    stops = kinds.kind_of(before).stops_at_once
+    assert stops(step.released(before)) == 0  # evictions ask the budgets
+    assert strategy_of(cluster)["type"] == "OnDelete" and stops(step.released(cluster.objects[AGENT])) == 2
+    cluster.edit(cluster.objects[AGENT], lambda one: one["spec"].update(updateStrategy=copy.deepcopy(ROLLING)))
+    assert stops(step.released(cluster.objects[AGENT])) == 1  # its controller does the rest
+
+
 def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer():
     cluster = budgeted(5)
     cluster.allow = lambda pod: "agent needs 5 healthy pods and has 5 currently"
@@ -237,25 +271,36 @@ def test_nothing_is_evicted_outside_the_window_and_the_next_start_goes_on():
     assert cluster.evicted == ORDER and strategy_of(cluster) == ROLLING
 
 
-@pytest.mark.parametrize("at", [0.02, 5, 9])
-def test_a_deploy_is_neither_evicted_into_nor_held(at):
-    cluster = DaemonCluster(daemon_set())
-    Executor(cluster).later(at, lambda: cluster.edit(cluster.objects[AGENT], deploy, "kubectl-set"))
-    result = carry_out(cluster, plan(on_failure="undo"))
-    assert outcome(result) == "superseded", result
-    assert message(result).endswith("; its strategy was given back") and strategy_of(cluster) == ROLLING
-    assert cluster.evicted == ORDER[: len(cluster.evicted)] and len(cluster.evicted) < 4
+def test_a_deploy_at_any_moment_is_neither_evicted_into_nor_held():
+    outcomes = []
+    for at in moments():
+        cluster = DaemonCluster(daemon_set())
+        before = []
+
+        def change(cluster=cluster, before=before):
+            before.extend(cluster.evicted)
+            cluster.edit(cluster.objects[AGENT], deploy, "kubectl-set")
+
+        Executor(cluster).later(at, change)
+        result = carry_out(cluster, plan(on_failure="undo"))
+        outcomes.append(outcome(result))
+        assert strategy_of(cluster) == ROLLING and len(cluster.evicted) - len(before) <= 1, (at, result)
+        if outcomes[-1] == "superseded" and len(cluster.patches) > 1:
+            assert message(result).endswith("; its strategy was given back"), at
+    assert set(outcomes) == {"superseded", "restarted"}
+    assert outcomes.index("restarted") == outcomes.count("superseded")  # only after everything was rolled out
 
 
-def test_a_deploy_between_a_kill_and_the_next_start_is_not_evicted_into():
-    cluster = DaemonCluster(daemon_set())
-    kill(cluster, plan({**ZONE, "settle": "1h"}), 30)
-    cluster.go_on(executor := Executor(cluster))
-    executor.clock.passed = 600.0
-    cluster.edit(cluster.objects[AGENT], deploy, "kubectl-set")
-    result = carry_out(cluster, plan())
-    assert outcome(result) == "superseded" and cluster.evicted == ORDER[:1], result
-    assert strategy_of(cluster) == ROLLING
+def test_a_deploy_between_a_kill_at_any_moment_and_the_next_start_is_not_evicted_into():
+    for at in moments():
+        cluster = DaemonCluster(daemon_set())
+        kill(cluster, plan(), at)
+        cluster.go_on(executor := Executor(cluster))
+        executor.clock.passed, evicted = 600.0, [*cluster.evicted]
+        cluster.edit(cluster.objects[AGENT], deploy, "kubectl-set")
+        result = carry_out(cluster, plan())
+        assert outcome(result) in ("superseded", "already_restarted"), (at, result)
+        assert cluster.evicted == evicted and strategy_of(cluster) == ROLLING, (at, result)
 
 
 @pytest.mark.parametrize("at", [2, 9])
@@ -372,6 +417,15 @@ def test_a_killed_run_is_shown_and_continued_and_another_run_is_refused():
     found, result = leftovers_of(cluster, repair=True)
     assert found == [("unfinished", True)], result
     assert strategy_of(cluster) == ROLLING and cluster.evicted == ORDER
+
+
+def test_a_kill_at_any_moment_may_be_followed_by_the_repair():
+    for at in moments():
+        cluster = DaemonCluster(daemon_set())
+        kill(cluster, plan(), at)
+        _found, result = leftovers_of(cluster, repair=True)
+        assert "msg" not in result and strategy_of(cluster) == ROLLING, (at, result)
+        assert cluster.evicted == (ORDER if cluster.patches else []), (at, result)
 
 
 def test_a_start_whose_plan_no_longer_says_how_goes_on_with_the_oldest_pods():
