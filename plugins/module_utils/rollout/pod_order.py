@@ -69,15 +69,15 @@ def refusal(workload: Object, order: str, leads: bool) -> str | None:
     kind = kinds.kind_of(workload)
     if by_pods(workload):
         return None
-    why, advice = "and nothing holds it between two pods", ""
+    why, advice = "and only a journal knows its strategy after a kill", "give plan and journal, or "
     if not kind.on_each_node:
         why = "from the highest ordinal down"
         if leads:
-            why += ", so its leader cannot go last"
+            why, advice = f"{why}, so its leader cannot go last", ""
         elif order != ORDINAL:
             why, advice = f"{why}, and not by {order}", "write order: ordinal, or "
         else:
-            why, advice = f"{why}, and only a journal knows its partition after a kill", "give plan and journal, or "
+            why += ", and only a journal knows its partition after a kill"
     return (
         f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}: its controller "
         f"replaces the pods itself, {why}; {advice}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"

@@ -10,16 +10,29 @@ import json
 import calling
 import pytest
 from budgets import budget
-from daemons import ROLLING, DaemonCluster, daemon_set
-from simulation import Executor, Killed, Noting
+from daemons import (
+    AGENT,
+    PATH,
+    ROLLING,
+    DaemonCluster,
+    carry_out,
+    daemon_set,
+    kill,
+    leftovers_of,
+    message,
+    outcome,
+    runs,
+    start,
+    strategy_of,
+    undo,
+)
+from simulation import Executor, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
-AGENT = kinds.path("DaemonSet", "shop", "agent")
-PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
 # The nodes are in the zones b, c, a, b, c.
 FIRST = ["agent-2", "agent-0", "agent-3"]
 SHUT = {"shut": {"tcp": "127.0.0.1:1", "timeout": "20s"}}  # a port on which nothing listens
@@ -35,57 +48,6 @@ def plan(pods=3, hold="60s", gates=(), **defaults):
         "workloads": [{"id": "agent", "kind": "DaemonSet", "name": "agent", "canary": canary}],
         **({"gates": SHUT} if gates else {}),
     }
-
-
-def carry_out(cluster, plan, run="r1", check_mode=False, **options):
-    """A start in the executor that the cluster has already."""
-    options = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
-    return calling.run("k8s_rollout_restart", cluster, check_mode, **options)
-
-
-def start(cluster, plan, run="r1", check_mode=False, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, run, check_mode, **options)
-
-
-def undo(cluster):
-    cluster.go_on(Executor(cluster))
-    return calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
-
-
-def leftovers_of(cluster, **options):
-    cluster.go_on(Executor(cluster))
-    result = calling.run("k8s_rollout_leftovers", cluster, **options)
-    return [(one["code"], one["repaired"]) for one in result["leftovers"] if one["code"] != "locked"], result
-
-
-def kill(cluster, plan, at):
-    """A start that is killed at this instant."""
-
-    def end():
-        raise Killed
-
-    Executor(cluster).later(at, end)
-    with pytest.raises(Killed):
-        carry_out(cluster, plan)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"]
-
-
-def message(result):
-    (one,) = result["results"]
-    return one["message"]
-
-
-def strategy_of(cluster):
-    return cluster.objects[AGENT]["spec"]["updateStrategy"]
-
-
-def runs(cluster):
-    return {pod["metadata"]["name"]: kinds.annotations_of(pod).get(marks.RUN) for pod in cluster.pods}
 
 
 def test_chosen_pods_are_evicted_zone_by_zone_and_held_and_the_controller_replaces_the_others():
@@ -162,7 +124,7 @@ def test_while_it_is_held_its_status_is_that_of_a_rollout_under_way():
     cluster.go_on(Executor(cluster))
     ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
     result = calling.run("k8s_rollout_status", cluster, wait=False, **ask)
-    told = 'daemon set "agent" in namespace "shop" is held by the canary of run "r1": 1 of 5 pods new'
+    told = 'daemon set "agent" in namespace "shop" is held by run "r1" (update strategy OnDelete): 1 of 5 pods new'
     assert (outcome(result), message(result)) == ("in_progress", told)
     own = DaemonCluster(daemon_set(strategy={"type": "OnDelete"}))
     own.go_on(Executor(own))
@@ -457,7 +419,7 @@ def test_a_restart_that_knows_nothing_of_the_canary_is_refused_and_names_the_run
     ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"], "run_id": "other"}
     result = calling.run("k8s_rollout_restart", cluster, **ask, **({"between_pods": between} if between else {}))
     assert outcome(result) == "refused" and cluster.evicted == evicted and len(cluster.patches) == 1
-    assert 'is held by the canary of run "r1" (update strategy OnDelete); continue that run' in message(result)
+    assert 'is held by run "r1" (update strategy OnDelete); continue that run' in message(result)
 
 
 def test_leftovers_give_back_the_strategy_of_what_somebody_else_has_restarted():
