@@ -235,6 +235,19 @@ def test_a_canary_that_failed_is_tried_again_on_the_same_nodes():
     assert restart.attempt_of(cluster.objects[AGENT], "r1") == 2
 
 
+def test_a_pod_that_a_failed_canary_has_broken_is_no_node_that_is_down():
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 3}}
+    cluster = DaemonCluster(daemon_set(strategy=own))
+    assert outcome(start(cluster, plan(pods=1, gates=["shut"]))) == "failed" and cluster.evicted == FIRST[:1]
+    cluster.evicted.clear()
+    cluster.broken.add("agent-2")
+    cluster.go_on(Executor(cluster))
+    cluster.set_ready(next(pod for pod in cluster.pods if pod["metadata"]["name"] == "agent-2"), "False")
+    result = carry_out(cluster, plan(pods=1))
+    assert outcome(result) == "unfinished" and cluster.evicted == FIRST[:1] and cluster.fewest["agent"] == 4, result
+    assert restart.attempt_of(cluster.objects[AGENT], "r1") == 2
+
+
 def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer():
     cluster = DaemonCluster(daemon_set())
     cluster.allow = lambda pod: "agent needs 5 healthy pods and has 5 currently"
