@@ -11,9 +11,10 @@ import calling
 import pytest
 from budgets import budget
 from daemons import ROLLING, DaemonCluster, daemon_set
+from one_by_one import ZONE
 from simulation import Executor, Killed, Noting
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
@@ -112,7 +113,40 @@ def test_the_zone_of_each_node_is_read_once_although_the_status_changes_meanwhil
 
     cluster.fail, executor.late = show, 0.1
     assert outcome(carry_out(cluster, plan())) == "restarted"
-    assert len([path for _verb, path in cluster.asked if "/nodes/" in path]) == 5
+    assert len(nodes_read(cluster)) == 5
+
+
+class CountingNodes(Executor):
+    """Knows the numbers of nodes that each call has read, if any."""
+
+    def do(self, token, call, *args, urgent=False):
+        def counted(*args):
+            before = nodes_read(self.cluster)
+            try:
+                return call(*args)
+            finally:
+                self.counts = [*getattr(self, "counts", []), len(nodes_read(self.cluster)) - len(before)]
+
+        super().do(token, counted, *args, urgent=urgent)
+
+
+def nodes_read(cluster):
+    return [path for _verb, path in cluster.asked if "/nodes/" in path]
+
+
+def test_no_call_reads_the_zones_of_many_nodes_and_each_is_read_once_for_all_daemon_sets():
+    cluster = DaemonCluster(daemon_set(pods=22), daemon_set("proxy", pods=60))
+    for number in range(60):
+        meta = {"name": f"node-{number}", "labels": {ZONE: "b" if number < 55 else "a"}}
+        cluster.objects[f"/api/v1/nodes/node-{number}"] = {"metadata": meta}
+    given, failing = plan(timeout="10m"), [Unreachable("no answer", transient=True, ambiguous=True)]
+    given["workloads"].append({**given["workloads"][0], "id": "proxy", "name": "proxy", "after": ["agent"]})
+    executor = CountingNodes(cluster)
+    cluster.fail = lambda verb, path: failing.pop() if path.endswith("/node-40") and failing else None
+    carry_out(cluster, given, wait_timeout="4m")
+    assert cluster.evicted == ["agent-0", "agent-1", "agent-10", "proxy-55", "proxy-56", "proxy-57"]
+    assert max(executor.counts) == 20 and len(set(nodes_read(cluster))) == 60 and not failing
+    assert len(nodes_read(cluster)) <= 60 + 20  # those of the call that failed are read again
 
 
 def moments():
