@@ -68,6 +68,13 @@ def refusal_while_held(workload: Object) -> str | None:
     if run is None:
         return None
     return (
-        f'{kinds.label(workload)} is held by the canary of run "{run}" (update strategy OnDelete); continue that run, undo it, or '
+        f'{kinds.label(workload)} is held by the canary of run "{run}" (update strategy OnDelete); continue that run, undo it with its journal, or '
         f"give the strategy back ({LEFTOVERS}), then start again"
     )
+
+
+def refusal_of_undo(workload: Object, run: str | None, its: Canary | None) -> str | None:
+    """Why an undo, of a run if it is given, leaves alone a DaemonSet that a canary holds; None if it does not. Only with what the
+    journal knows of the canary (`its`), the strategy is given back too, and without that no pod would be replaced."""
+    of_another = run is not None and marks.run_of(workload) != run
+    return None if its or of_another else refusal_while_held(workload)

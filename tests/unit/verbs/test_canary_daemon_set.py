@@ -501,6 +501,21 @@ def test_a_restart_that_knows_nothing_of_the_canary_is_refused_and_names_the_run
     assert 'is held by the canary of run "r1" (update strategy OnDelete); continue that run' in message(result)
 
 
+@pytest.mark.parametrize("ask", [{}, {"run_id": "r1"}], ids=["previous", "run"])
+def test_an_undo_without_the_journal_is_refused_while_a_canary_holds_it(ask):
+    cluster = DaemonCluster(daemon_set())
+    kill(cluster, plan(), 30)
+    cluster.go_on(Executor(cluster))
+    which = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
+    result = calling.run("k8s_rollout_undo", cluster, **which, **ask)
+    assert outcome(result) == "refused" and len(cluster.patches) == 1, result
+    told = (
+        'is held by the canary of run "r1" (update strategy OnDelete); continue that run, undo it with its journal, or'
+    )
+    assert told in message(result)
+    assert outcome(undo(cluster)) == "undone" and strategy_of(cluster) == ROLLING
+
+
 def test_leftovers_give_back_the_strategy_of_what_somebody_else_has_restarted():
     cluster = DaemonCluster(daemon_set())
     kill(cluster, plan(), 30)
