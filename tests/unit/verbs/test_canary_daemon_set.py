@@ -329,6 +329,18 @@ def test_a_canary_whose_budgets_allow_no_pod_to_be_stopped_is_refused():
     assert "its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted" in message(result)
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_canary_that_a_budget_never_lets_evict_a_pod_is_refused_also_with_report(check_mode):
+    cluster = budgeted(5)
+    result = carry_out(cluster, plan(budgets="report"), check_mode=check_mode)
+    assert outcome(result) == "refused" and not cluster.patches and not cluster.dry_runs, result
+    assert message(result) == (
+        'a canary of daemon set "agent" in namespace "shop" evicts a pod, but PodDisruptionBudget shop/agent wants 5 healthy pods of '
+        "5, so it never allows to stop any; let the budget allow 1, or leave canary out for it, in an entry of its own"
+    )
+    assert outcome(carry_out(budgeted(4), plan(budgets="report"))) == "restarted"
+
+
 def test_what_settles_after_the_canary_is_the_whole_daemon_set():
     cluster = DaemonCluster(daemon_set())
     assert outcome(start(cluster, plan(pods=1, settle="5m"))) == "restarted"
