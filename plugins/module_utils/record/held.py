@@ -75,7 +75,7 @@ def canary_of(
     for. None if the strategy stays as it is."""
     known = canary_in(entry, workload, run)
     if known and canary.present(workload, canary.stage(workload, known, run), run):
-        if known.moves and isinstance(pods, canary.Each):
+        if known.moves and not known.evicts and isinstance(pods, canary.Each):
             known = known.at_most(pod_batch.number(pods.most, workload))
         return replace(known, managers=tuple(dict.fromkeys([*known.managers, field_manager])))
     its = canary.planned(workload, pods, field_manager)

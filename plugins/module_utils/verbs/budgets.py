@@ -183,7 +183,8 @@ def _refusal(known: Known, task: Task, workload: dict) -> str | None:
             return refusal
     if not (isinstance(task.step, CanaryStep) and task.step.its.evicts):
         return None
-    return next(filter(None, (cover.refusal_of_eviction(workload) for cover in covers)), None)
+    how = (task.step.its.words, "between_pods" if task.step.its.moves else "canary")
+    return next(filter(None, (cover.refusal_of_eviction(workload, *how) for cover in covers)), None)
 
 
 def journaled(of_gates: t.Callable[[], dict[str, t.Any]], tasks: t.Sequence[Task]) -> dict[str, t.Any]:

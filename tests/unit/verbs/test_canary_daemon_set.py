@@ -11,7 +11,7 @@ import calling
 import pytest
 from budgets import budget
 from daemons import ROLLING, DaemonCluster, daemon_set
-from one_by_one import ZONE
+from one_by_one import ZONE, on_delete
 from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
@@ -335,7 +335,7 @@ def test_a_canary_that_a_budget_never_lets_evict_a_pod_is_refused_also_with_repo
     result = carry_out(cluster, plan(budgets="report"), check_mode=check_mode)
     assert outcome(result) == "refused" and not cluster.patches and not cluster.dry_runs, result
     assert message(result) == (
-        'a canary of daemon set "agent" in namespace "shop" evicts a pod, but PodDisruptionBudget shop/agent wants 5 healthy pods of '
+        'a canary of daemon set "agent" in namespace "shop" evicts pods, but PodDisruptionBudget shop/agent wants 5 healthy pods of '
         "5, so it never allows to stop any; let the budget allow 1, or leave canary out for it, in an entry of its own"
     )
     assert outcome(carry_out(budgeted(4), plan(budgets="report"))) == "restarted"
@@ -466,6 +466,32 @@ def test_a_missing_permission_is_told_before_anything_is_touched(module, denied,
     assert not cluster.patches and not cluster.evicted and PATH not in cluster.objects
 
 
+@pytest.mark.parametrize(
+    "denied, needs",
+    [
+        (["ops"], "the canary of a DaemonSet needs"),
+        (["shop"], "between_pods needs"),
+        (["ops", "shop"], "between_pods or a canary needs"),
+    ],
+)
+def test_a_missing_permission_names_what_needs_it(denied, needs):
+    class Denying(DaemonCluster):
+        def create(self, path, body, **options):
+            made = super().create(path, body, **options)
+            asked = body["spec"]["resourceAttributes"] if "/selfsubjectaccessreviews" in path else {}
+            return {"status": {"allowed": False}} if asked.get("namespace") in denied else made
+
+    cluster, other = Denying(daemon_set(), on_delete(name="db")), daemon_set()
+    other["metadata"] |= {"namespace": "ops", "uid": "uid-ops-agent"}
+    cluster.objects[kinds.path("DaemonSet", "ops", "agent")] = other
+    given = plan()
+    given["workloads"][0]["namespace"] = "ops"
+    given["workloads"].append({"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": {"order": "ordinal"}})
+    with pytest.raises(RolloutError) as told:
+        start(cluster, given)
+    assert f", which {needs}; nothing was touched" in str(told.value), told.value
+
+
 def test_an_eviction_that_is_denied_after_all_is_a_failure_and_undone():
     cluster = DaemonCluster(daemon_set())
     cluster.fail = lambda verb, path: Forbidden("may not evict", status=403) if verb == "evict" else None
@@ -521,10 +547,8 @@ def test_an_undo_without_the_journal_is_refused_while_a_canary_holds_it(ask):
     which = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
     result = calling.run("k8s_rollout_undo", cluster, **which, **ask)
     assert outcome(result) == "refused" and len(cluster.patches) == 1, result
-    told = (
-        'is held by the canary of run "r1" (update strategy OnDelete); continue that run, undo it with its journal, or'
-    )
-    assert told in message(result)
+    assert 'run "r1" (update strategy OnDelete); continue that run, undo it, or' in message(result)
+    assert message(result).endswith("; an undo gives it back only with the journal of that run")
     assert outcome(undo(cluster)) == "undone" and strategy_of(cluster) == ROLLING
 
 
