@@ -81,3 +81,11 @@ def refusal_while_held(workload: Object) -> str | None:
         f'{kinds.label(workload)} is held by run "{run}" (update strategy OnDelete); continue that run, undo it, or '
         f"give the strategy back ({LEFTOVERS}), then start again"
     )
+
+
+def refusal_of_undo(workload: Object, run: str | None, its: Canary | None) -> str | None:
+    """Why an undo, of a run if it is given, leaves alone a DaemonSet that a canary holds; None if it does not. Only with what the
+    journal knows of the canary (`its`), the strategy is given back too, and without that no pod would be replaced."""
+    of_another = run is not None and marks.run_of(workload) != run
+    held = None if its or of_another else refusal_while_held(workload)
+    return f"{held}; an undo gives it back only with the journal of that run" if held else None

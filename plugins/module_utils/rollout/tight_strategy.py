@@ -105,6 +105,11 @@ class Canary:
             return self
         return replace(self, pods=0, partition=None, evicts=False, enforced=self.afterwards, afterwards=None)
 
+    def at_most(self, most: int) -> Canary:
+        """The same, by no more pods at a time, as a repaired plan has it. What is replaced already may be more."""
+        fewer = self.pods - min(self.pods, most)
+        return replace(self, pods=self.pods - fewer, partition=(self.partition or 0) + fewer)
+
     @property
     def differences(self) -> Object:
         """What of that was not so before."""

@@ -88,8 +88,11 @@ def _require(call: Call, asked: t.Sequence[tuple[str | None, BetweenPods, bool]]
     if lacking:
         told = ", ".join(map(str, lacking))
         commands = "; ".join(pod_access.commands(call.cluster.context, lacking))
-        canaries = all(its.order == pod_order.CANARY for _namespace, its, _evicts in asked)
-        needing = "the canary of a DaemonSet needs" if canaries else "between_pods needs"
+        of_canaries = {
+            one[1].order == pod_order.CANARY for one in asked if set(lacking) & set(pod_access.needed([one]))
+        }
+        needing = "the canary of a DaemonSet needs" if of_canaries == {True} else "between_pods needs"
+        needing = needing if len(of_canaries) == 1 else "between_pods or a canary needs"
         raise RolloutError(
             f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which {needing}; nothing "
             f"was touched: an administrator can grant it with: {commands}"
