@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import datetime
 import itertools
 import json
@@ -277,11 +278,11 @@ def test_a_deploy_at_any_moment_is_neither_evicted_into_nor_held():
         cluster = DaemonCluster(daemon_set())
         before = []
 
-        def change(cluster=cluster, before=before):
+        def change(cluster, before):
             before.extend(cluster.evicted)
             cluster.edit(cluster.objects[AGENT], deploy, "kubectl-set")
 
-        Executor(cluster).later(at, change)
+        Executor(cluster).later(at, functools.partial(change, cluster, before))
         result = carry_out(cluster, plan(on_failure="undo"))
         outcomes.append(outcome(result))
         assert strategy_of(cluster) == ROLLING and len(cluster.evicted) - len(before) <= 1, (at, result)
@@ -307,7 +308,10 @@ def test_a_deploy_between_a_kill_at_any_moment_and_the_next_start_is_not_evicted
 def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept_and_its_controller_does_the_rest(at):
     own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"].update(updateStrategy=copy.deepcopy(own))  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"] = copy.deepcopy(own)
+
     Executor(cluster).later(at, lambda: cluster.edit(cluster.objects[AGENT], change))
     result = carry_out(cluster, plan())
     assert outcome(result) == "restarted", result
@@ -317,7 +321,10 @@ def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept_and_its_controller_d
 
 def test_what_a_colleague_changes_beside_the_type_is_kept_when_that_is_given_back():
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"]["updateStrategy"]["rollingUpdate"].update(maxUnavailable=2)  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"] = 2
+
     Executor(cluster).later(9, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan())) == "restarted" and cluster.evicted == ORDER
     assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
