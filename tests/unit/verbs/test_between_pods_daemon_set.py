@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import copy
-import functools
 import datetime
+import functools
 import itertools
 import json
 
