@@ -40,9 +40,11 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strate
     ROLLING,
     TYPE,
     Canary,
+    given_back,
+    part_of,
 )
 
-__all__ = ["NONE", "Canary"]
+__all__ = ["NONE", "Canary", "given_back"]
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def tightened(workload: Object, canary: Canary, run: str) -> bool:
     where = (_strategy(workload), *canary.path)
     return (
         bool(canary.differences)
-        and canary.holds(_part(workload, canary))
+        and canary.holds(part_of(workload, canary))
         and _set_by(workload, canary, run, [(*where, name) for name in canary.differences])
     )
 
@@ -257,7 +259,7 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
     canary = stage(workload, canary, run)
     parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
-        now = _part(workload, canary)
+        now = part_of(workload, canary)
         parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in canary.differences]
     return " and ".join(parts)
 
@@ -279,20 +281,12 @@ def _strategy(workload: Object) -> str:
     return kinds.kind_of(workload).strategy
 
 
-def _part(workload: Object, canary: Canary) -> Object:
-    return canary.part(kinds.kind_of(workload).strategy_of(workload)) or {}
-
-
-def given_back(workload: Object, canary: Canary) -> bool:
-    """Whether the strategy is what it was before, in all that the canary sets."""
-    before, now = canary.rolling or {}, _part(workload, canary)
-    return all(now.get(name) == before.get(name) for name in canary.tight)
-
-
 def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
-    """Whether the run has paused the workload. After its strategy was given back, somebody else has."""
+    """Whether the canary has paused the workload. After the run has given its strategy back, something else has. Whoever else
+    sets the strategy as it was before leaves the pause to the canary."""
     if not (canary.pods and field(workload, "spec.paused") and _set_by(workload, canary, run, [("paused",)])):
         return False
     if not canary.differences:
         return True
-    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not given_back(workload, canary))
+    kept = not given_back(workload, canary) or tight_strategy.set_by_others(workload, canary)
+    return tightened(workload, canary, run) or (kept and marks.run_of(workload) == run)

@@ -10,7 +10,11 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
-from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    managers_of,
+    owned_fields,
+)
 
 ROLLING = "rollingUpdate"
 TYPE, ON_DELETE = "type", "OnDelete"
@@ -132,6 +136,24 @@ class Canary:
 
 
 NONE = Canary(0, None)
+
+
+def part_of(workload: Object, its: Canary) -> Object:
+    """The part of the strategy of a workload in which it changes something."""
+    return its.part(kinds.kind_of(workload).strategy_of(workload)) or {}
+
+
+def given_back(workload: Object, its: Canary) -> bool:
+    """Whether the strategy is what it was before, in all that the canary sets."""
+    before, now = its.rolling or {}, part_of(workload, its)
+    return all(now.get(name) == before.get(name) for name in its.tight)
+
+
+def set_by_others(workload: Object, its: Canary) -> bool:
+    """Whether another manager has set, or set back, what it changes."""
+    where = (kinds.kind_of(workload).strategy, *its.path)
+    others = [entry for entry in managers_of(workload) if entry.get("manager") not in its.managers]
+    return any(owned_fields(entry, "spec", *where, name) is not None for entry in others for name in its.differences)
 
 
 def restored(workload: Object, its: Canary, names: t.Container[str]) -> Object:
