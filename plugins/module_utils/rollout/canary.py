@@ -107,16 +107,16 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
                 f"take spec.{kind.strategy}.{part} out of what it applies, or leave {option} out for it"
             )
     free = released(workload, canary, run)
+    again = (
+        f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
+    )
     if not given_back(free, canary):
-        return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
+        return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; {again}"
     if canary.evicts:
         return None  # nodes come and go
     fresh = of(free, Each(canary.pods) if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
-    again = (
-        f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
-    )
     return (
         f"{kind.label(workload)} was scaled to {kind.wanted(workload)} since its {canary.words} was planned, so other pods "
         f"would be first; {again}"
@@ -160,7 +160,7 @@ def tightened(workload: Object, canary: Canary, run: str) -> bool:
     return (
         bool(canary.differences)
         and canary.holds(part_of(workload, canary))
-        and _set_by(workload, canary, run, [(*where, name) for name in canary.differences])
+        and _set_by(workload, canary, run, [(*where, name) for name in canary.differences if name in canary.deciding])
     )
 
 
@@ -200,7 +200,8 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
     free = budget_hold.freed(workload, canary)
     if _paused_by_run(workload, canary, run):
         free = {**free, "spec": {name: value for name, value in free["spec"].items() if name != "paused"}}
-    return tight_strategy.restored(free, canary, canary.tight) if tightened(workload, canary, run) else free
+    names = canary.kept(part_of(workload, canary))
+    return tight_strategy.restored(free, canary, names) if tightened(workload, canary, run) else free
 
 
 def some_at_a_time(workload: Object, canary: Canary) -> Object:
@@ -260,7 +261,8 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
     parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
         now = part_of(workload, canary)
-        parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in canary.differences]
+        names = [name for name in canary.kept(now) if name in canary.differences]
+        parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in names]
     return " and ".join(parts)
 
 

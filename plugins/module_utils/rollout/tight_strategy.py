@@ -109,11 +109,21 @@ class Canary:
         """What of that was not so before."""
         return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
 
+    @property
+    def deciding(self) -> Object:
+        """What of that shows whether it is still set: a partition holds a workload whatever else is changed."""
+        tight, partition = self.tight, self.differences.get("partition")
+        return tight if partition is None else {"partition": partition}
+
     def holds(self, now: Object) -> bool:
         """Whether this is what it has set."""
         if self.moves and self.tight:
             return self.floor < (now.get("partition") or 0) <= self.tight["partition"]
-        return all(now.get(name) == value for name, value in self.tight.items())
+        return all(now.get(name) == value for name, value in self.deciding.items())
+
+    def kept(self, now: Object) -> list[str]:
+        """The names of what nobody has changed since, if it holds."""
+        return [name for name, value in self.tight.items() if name in self.deciding or now.get(name) == value]
 
     @property
     def floor(self) -> int:

@@ -52,6 +52,13 @@ CASES = {
         {"partition": 3, "maxUnavailable": 1},
         {"partition": 0, "maxUnavailable": 1},
     ),
+    "room for two": (
+        "StatefulSet",
+        THREE,
+        {"maxUnavailable": 2},
+        {"partition": 3, "maxUnavailable": 2},
+        {"partition": 0, "maxUnavailable": 2},
+    ),
     "room for all": (
         "StatefulSet",
         THREE,
@@ -199,6 +206,49 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once(case, at):
     said, message = ended(carry_out(cluster, plan(kind)))
     assert said == "superseded" and message.endswith("; its strategy was given back"), message
     assert cluster.strategy == cluster.before
+
+
+# The case, what a colleague sets in the rolling update meanwhile, and what that is at the end.
+CHANGES = [
+    ("room for two", {"maxUnavailable": 1}, {"partition": 0, "maxUnavailable": 1}),
+    ("a surge", {"maxSurge": 2, "maxUnavailable": 1}, {"maxSurge": 2, "maxUnavailable": 1}),
+]
+
+
+def set_rolling(cluster, at, change):
+    """A colleague changes the rolling update after so many seconds."""
+    strategy = "strategy" if cluster.kind == "Deployment" else "updateStrategy"
+    edit = lambda one: one["spec"][strategy]["rollingUpdate"].update(change)  # noqa: E731
+    cluster.executor.later(at, lambda: cluster.edit(cluster.api, edit))
+
+
+@pytest.mark.parametrize("case, change, after", CHANGES, ids=[case for case, *_rest in CHANGES])
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_colleague_changed_while_the_canary_was_held_is_kept(case, change, after, killed):
+    cluster = made(case)
+    Executor(cluster)
+    at = 15
+    if killed:
+        kill(cluster, 15, plan(cluster.kind))
+        cluster.go_on(Executor(cluster))
+        at = 1
+    set_rolling(cluster, at, change)
+    assert ended(carry_out(cluster, plan(cluster.kind)))[0] in ("restarted", "already_restarted")
+    assert cluster.api["status"]["updatedReplicas"] == 4
+    assert next(iter(cluster.strategy.values())) == {"type": "RollingUpdate", "rollingUpdate": after}
+    assert "paused" not in cluster.strategy
+
+
+def test_a_change_of_a_colleague_that_budgets_do_not_allow_is_kept_and_the_rest_waits():
+    for case in ("no room", "a StatefulSet"):
+        cluster = made(case)
+        Executor(cluster)
+        set_rolling(cluster, 15, {"maxUnavailable": 2})
+        said, message = ended(carry_out(cluster, plan(cluster.kind), wait_timeout="2m"))
+        assert said == "unfinished" and "the rest waits, because PodDisruptionBudget shop/all wants" in message
+        assert "it stays held after its canary" in message
+        assert cluster.api["status"]["updatedReplicas"] == 1
+        assert next(iter(cluster.strategy.values()))["rollingUpdate"]["maxUnavailable"] == 2
 
 
 @pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
