@@ -15,6 +15,7 @@ from simulation import Executor, Noting
 from starts import carry_out, ended, kill, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 
@@ -213,6 +214,56 @@ CHANGES = [
     ("room for two", {"maxUnavailable": 1}, {"partition": 0, "maxUnavailable": 1}),
     ("a surge", {"maxSurge": 2, "maxUnavailable": 1}, {"maxSurge": 2, "maxUnavailable": 1}),
 ]
+
+
+def before_the_rest(cluster, action):
+    """Something happens right before the canary is over and the strategy for budgets is sent for the first time."""
+    patch, done = cluster.patch, []
+
+    def meeting(path, body, content, **options):
+        if content == "json" and "/configmaps/" not in path and not done:
+            done.append(path)
+            action()
+        return patch(path, body, content, **options)
+
+    cluster.patch = meeting
+    cluster.go_on(Executor(cluster))
+
+
+def deny():
+    raise Forbidden("denied by a webhook", status=403)
+
+
+@pytest.mark.parametrize(
+    "case, what",
+    [
+        ("room for one", "paused and maxSurge 1 and maxUnavailable 0"),
+        ("a StatefulSet", "partition 3 and maxUnavailable 1"),
+    ],
+)
+def test_if_the_rest_cannot_go_on_the_message_tells_what_the_canary_still_holds(case, what):
+    cluster = made(case)
+    before_the_rest(cluster, deny)
+    said, message = ended(carry_out(cluster, plan(cluster.kind)))
+    assert said == "failed"
+    assert message.startswith(f"denied by a webhook; it stays held after its canary ({what}); to find and give back")
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
+@pytest.mark.parametrize("keeps_marks", [False, True])
+def test_who_deploys_right_before_the_rest_goes_on_is_not_held(case, keeps_marks):
+    cluster = made(case)
+
+    def change(one):
+        if keeps_marks:
+            one["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "shop/api:2"}]
+        else:
+            one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
+
+    before_the_rest(cluster, lambda: cluster.edit(cluster.api, change))
+    said, message = ended(carry_out(cluster, plan(cluster.kind)))
+    assert said == "superseded" and message.endswith("; its strategy was given back"), message
+    assert cluster.strategy == cluster.before
 
 
 def set_rolling(cluster, at, change):
