@@ -126,8 +126,8 @@ options:
       - Restarts StatefulSets and DaemonSets with the update strategy OnDelete, which are refused otherwise. Their pods are evicted one
         at a time (or O(between_pods.max_unavailable)), each when its predecessor has been replaced by a pod that is ready. So
         PodDisruptionBudgets hold, and nothing is deleted.
-      - Workloads with another update strategy are refused, except for StatefulSets of a O(plan) with O(journal), whose partition goes down
-        pod by pod.
+      - Workloads with another update strategy are refused without a O(plan) and O(journal). With them, the partition of a StatefulSet
+        goes down pod by pod, and a DaemonSet has the update strategy OnDelete until all its pods are evicted.
       - It needs O(wait=true) and C(rbac/between_pods.yml) of the collection.
     type: dict
     suboptions:

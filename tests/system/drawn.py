@@ -130,7 +130,7 @@ def strategies(one: Drawn) -> list[tuple[int, int]]:
     if one.recreate:
         return [one.at_once]
     can_surge = one.kind != "StatefulSet" and not one.port
-    found = [(less, more) for less in range(unavailable + 1) for more in {surge, max(surge, int(can_surge))}]
+    found = [(less, more) for less in range(unavailable + 1) for more in sorted({surge, max(surge, int(can_surge))})]
     both = one.kind == "Deployment"  # a DaemonSet has only one of both
     return [(less, more) for less, more in found if (less or more) and (both or not (less and more))]
 

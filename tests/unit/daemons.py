@@ -1,17 +1,25 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A simulated cluster with DaemonSets: their controller replaces one pod after another, unless their strategy is OnDelete."""
+"""A simulated cluster with DaemonSets: their controller replaces one pod after another, unless their strategy is OnDelete.
+
+Starts of the run "r1" of the plan "ca" restart the DaemonSet "agent" of it."""
 
 from __future__ import annotations
 
 import copy
 
+import calling
+import pytest
 from canaries import SteppingCluster
 from one_by_one import EvictingCluster, on_delete
-from simulation import LATENCY
+from simulation import LATENCY, Executor, Killed
 
+from ansible_collections.restartx.core.plugins.module_utils.record import journal
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes import which_pods
 
+AGENT = kinds.path("DaemonSet", "shop", "agent")
+PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
 ROLLING = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 
 
@@ -64,3 +72,54 @@ class DaemonCluster(EvictingCluster):
             self.count(one)
             self.executor.later(LATENCY, lambda: self.show(one))
             self.executor.later(self.ends, lambda pod=pod: self._gone(one, pod))
+
+
+def carry_out(cluster, plan, run="r1", check_mode=False, **options):
+    """A start in the executor that the cluster has already."""
+    options = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
+    return calling.run("k8s_rollout_restart", cluster, check_mode, **options)
+
+
+def start(cluster, plan, run="r1", check_mode=False, **options):
+    cluster.go_on(Executor(cluster))
+    return carry_out(cluster, plan, run, check_mode, **options)
+
+
+def undo(cluster):
+    cluster.go_on(Executor(cluster))
+    return calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
+
+
+def leftovers_of(cluster, **options):
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_leftovers", cluster, **options)
+    return [(one["code"], one["repaired"]) for one in result["leftovers"] if one["code"] != "locked"], result
+
+
+def kill(cluster, plan, at):
+    """A start that is killed at this instant."""
+
+    def end():
+        raise Killed
+
+    Executor(cluster).later(at, end)
+    with pytest.raises(Killed):
+        carry_out(cluster, plan)
+
+
+def outcome(result):
+    (one,) = result["results"]
+    return one["outcome"]
+
+
+def message(result):
+    (one,) = result["results"]
+    return one["message"]
+
+
+def strategy_of(cluster):
+    return cluster.objects[AGENT]["spec"]["updateStrategy"]
+
+
+def runs(cluster):
+    return {pod["metadata"]["name"]: kinds.annotations_of(pod).get(marks.RUN) for pod in cluster.pods}

@@ -63,7 +63,7 @@ class Held(Step):
 
     def released(self, workload: dict) -> dict:
         found = enforce.after_canary(workload, self.its, self.stamp.run)
-        return canary.some_at_a_time(found, self.its) if self.its.moves else found
+        return canary.some_at_a_time(found, self.its) if self.its.lowers else found
 
     def gives_back(self, outcome: Outcome, workload: dict) -> Step | None:
         if outcome is Outcome.SUPERSEDED and canary.release(workload, self.its, self.stamp.run):
@@ -109,12 +109,16 @@ class CanaryStep(Held, RestartStep):
         if restart.carries(workload, self.stamp):
             return Follow(Outcome.ALREADY_RESTARTED)
         run = self.stamp.run
-        free = self.released(workload)
         own = canary.released(workload, self.its, run)
-        refusal = None if self.its.moves else canary_fit.refusal(own) or canary_fit.refusal_by_budgets(own, self.its)
-        refusal = refusal or restart.refusal(free, allow_owned=self.allow_owned)
+        refusal = self.unfit(own) or restart.refusal(own, allow_owned=self.allow_owned)
         refusal = refusal or canary.refusal(workload, self.its, run, self.mode.field_manager)
         return End(Outcome.REFUSED, refusal) if refusal else Act()
+
+    def unfit(self, own: dict) -> str | None:
+        """Why the workload with its own strategy cannot be restarted so; None if it can."""
+        if self.its.moves:
+            return None
+        return canary_fit.refusal(own) or canary_fit.refusal_by_budgets(own, self.its)
 
     def request(self, workload: dict, stamp: restart.Stamp) -> Patch:
         return canary.with_canary(super().request(workload, stamp), workload, self.its)

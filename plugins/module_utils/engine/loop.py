@@ -121,7 +121,9 @@ class Loop:
     def _until_next_instant(self) -> float:
         """Seconds until time alone may change something."""
         now = self._clock.monotonic()
-        instants = [self._pace.next_due(now), self._holds.next, self._permission.next, self._timers.next]
+        # Once the call is cut short, nothing starts any more. A hold whose work is no longer done may stay overdue then.
+        held = None if self._permission.cancelled else self._holds.next
+        instants = [self._pace.next_due(now), held, self._permission.next, self._timers.next]
         instants += [gate.next for gate in self._gates.asked]
         return max(0.0, min([controllers.LOOK_EVERY, *(at - now for at in instants if at is not None)]))
 

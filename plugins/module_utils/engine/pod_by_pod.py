@@ -73,6 +73,7 @@ class PodsOneByOne:
         self._moves = moves
         self._done = done
         self._courses: dict[Key, Course] = {}
+        self._zones: dict[str, str] = {}  # of the nodes, for all tasks
         self._numbers = itertools.count()
 
     @property
@@ -112,9 +113,8 @@ class PodsOneByOne:
     def _ask_pods(self, task: Task, course: Course, its: PodByPod) -> None:
         course.asked_at, course.again = self._executor.clock.monotonic(), False
         course.question = next(self._numbers)
-        until = course.asked_at + REQUEST_SECONDS + turnout.zone_seconds(task.object, its.order, course.zones)
-        asking = Asking(self._executor.cluster, self._executor.clock.now(), until)
-        asked = (asking, task.object, its, dict(course.zones), dict(course.places))
+        asking = Asking(self._executor.cluster, self._executor.clock.now(), course.asked_at + REQUEST_SECONDS)
+        asked = (asking, task.object, its, dict(self._zones), dict(course.places), course.unread)
         self._executor.do(("pods_of_turn", task.key), turnout.numbered, course.question, *asked)
 
     def _read(self, task: Task, answer: Answer) -> None:
@@ -129,10 +129,12 @@ class PodsOneByOne:
         if question != course.question:
             return
         asked_at, course.asked_at = course.asked_at, None
-        course.zones |= {} if isinstance(seen, ClusterError) else seen.zones  # kept, because reading them may take long
-        if course.again:  # what was read may be older than the workload
+        failed = isinstance(seen, ClusterError)
+        course.unread = None if failed else seen.unread
+        self._zones |= {} if failed else seen.zones  # kept, because reading them may take long
+        if course.again or course.unread is not None:  # what was read may be older than the workload
             self._ask_pods(task, course, its)
-        elif isinstance(seen, ClusterError):
+        elif failed:
             self._unread(task, course, str(seen), now)
         else:
             course.unread_since = None
@@ -212,7 +214,7 @@ class PodsOneByOne:
             self._failed(task, Outcome.FAILED, told)
             return
         course.evicted[slot], course.evicting = meta["uid"], True
-        course.places[slot] = pod_order.zone_of(pod, course.zones)
+        course.places[slot] = pod_order.zone_of(pod, self._zones)
         course.evicted_name = meta["name"]
         self._gates.leave(task)  # they are asked again if this is not allowed
         task.message = f"{turn.done}; evicting pod {meta['name']}"

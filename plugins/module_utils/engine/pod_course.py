@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import pod_order
@@ -19,7 +20,7 @@ class Course:
     evicting: bool = False  # a pod is being evicted
     outdated: bool = False  # that eviction is one of the step before
     finished: bool = False  # no pod is left to be replaced
-    zones: dict[str, str] = field(default_factory=dict)
+    unread: t.Sequence[str] | None = None  # nodes whose zones are to be read before the pods are read again
     ready: dict[pod_order.Ready, float] = field(default_factory=dict)  # new pods, and when each was seen so first
     evicted: dict[str, str] = field(default_factory=dict)  # the pod that was evicted in each place, by its uid
     places: dict[str, str] = field(default_factory=dict)  # of the pods that are replaced together, each with its zone

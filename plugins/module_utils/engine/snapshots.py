@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Keeps restarts from starting until there are VolumeSnapshots of the claims of their pods.
 
-They are made in a worker, when the turn of a workload has come. Their names are the same in each start of a run, so that a
-resumed run uses those that are there.
+They are made in a worker, when the turn of a workload has come. Their names are the same in each start that goes on with an
+attempt, so that it uses those that are there. A further attempt has its own.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.observer impo
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act
+from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.rollout.causes.commands import kubectl
@@ -42,6 +43,7 @@ class _Course:
 
     workload: dict
     plan: SnapshotPlan
+    attempt: int  # which restart of the workload in its run
     began: float
     due: float  # when to look at them
     told: str = "the VolumeSnapshots of its claims are to be made"
@@ -112,8 +114,12 @@ class SnapshotHold:
             if first:
                 kind, namespace, name = first
                 return f"the VolumeSnapshots of {kind} {namespace}/{name} are made first"
-            course = self._courses[task.key] = _Course(task.object, self._plans[task.group], now, now)
+            course = self._courses[task.key] = self._course(task, now)
         return None if course.ready else course.told
+
+    def _course(self, task: Task, now: float) -> _Course:
+        attempt = t.cast(RestartStep, task.step).stamp.attempt
+        return _Course(task.object, self._plans[task.group], attempt, now, now)
 
     def _first(self, now: float) -> Key | None:
         """A workload whose snapshots are made, or that is about to start. Something else may hold it, but not others for long."""
@@ -168,12 +174,12 @@ class SnapshotHold:
             return _Seen(told, failed=True)
         waits = ""
         for claim in found:
-            name = snapshots.name_of(self._run, claim)
+            name = snapshots.name_of(self._run, claim, course.attempt)
             label = snapshots.label(namespace, name)
             try:
                 seen = self._cluster.get(snapshots.path(namespace, name), deadline=self._until)
             except NotFound:
-                body = snapshots.snapshot(workload, self._run, claim, course.plan.of_class)
+                body = snapshots.snapshot(workload, self._run, claim, course.plan.of_class, name)
                 seen = self._cluster.create(snapshots.path(namespace), body, deadline=self._until)
             wrong = snapshots.wrong(seen, workload, self._run)
             if wrong:

@@ -29,6 +29,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     blocked,
     canary,
+    canary_fit,
     exact_patch,
     history,
     hold,
@@ -139,15 +140,14 @@ class UndoStep(Step):
     releases: bool = False  # the run holds the workload for inspection: the undo releases it as well
     partition: int | None = None  # of a StatefulSet before the run held it
     kept: str = ""  # why the workload is left alone; empty if it is not
-    canaries: t.Mapping[Key, canary.Canary] = field(
-        default_factory=dict
-    )  # of the run: the undo gives back the strategy
+    canaries: t.Mapping[Key, canary.Canary] = field(default_factory=dict)  # of the run: it gives back the strategy
     outcome = Outcome.UNDONE
 
     def judge(self, workload: dict) -> Decision:
         if self.kept:
             return End(Outcome.UNCHANGED, self.kept)
-        refusal = owner.refusal(workload, self.allow_owned)
+        its = self.canaries.get(kinds.key(workload))
+        refusal = owner.refusal(workload, self.allow_owned) or canary_fit.refusal_of_undo(workload, self.run_id, its)
         if refusal:
             return End(Outcome.REFUSED, refusal)
         if self.run_id and restart.run_of(workload) != self.run_id and not self._gives_back(workload):

@@ -48,6 +48,7 @@ class _Course:
     gates: Series | None = None  # while they are asked
     pods_due: float | None = None  # when the pods are to be read
     passed: bool = False  # hold and gates; the pods are read a last time
+    waited: bool = False  # for room since the gates were asked, so what they said may no longer be so
 
 
 class Trials:
@@ -162,9 +163,12 @@ class Trials:
             self._await_others(task, course, its, counts)
             return
         if course.passed or not (its.gates or its.compare):
-            if not self._awaits_room(task, course, its):
+            if self._awaits_room(task, course, its):
+                return
+            if not (course.passed and course.waited):
                 self._ended(task, task.outcome, f"{its.words}: {canary.words(task.object)}, and held")
-            return
+                return
+            course.passed = course.waited = False  # the gates are asked again
         gates = [*its.gates, *self._comparison(task, course, its)]
         if gates:
             course.gates = self._gates.begin(task, gates)
@@ -179,13 +183,14 @@ class Trials:
         if not room.reason:
             return False
         now = self._executor.clock.monotonic()
+        course.waited = course.waited or room.known or room.until > now  # not only for a first answer
         course.pods_due = self._timers.set(task, max(room.until, now + (ROOM_AGAIN if room.known else SOON)))
         task.message = f"{its.words}: {canary.words(task.object)}; the rest waits, because {room.reason}"
         return True
 
     def _await_others(self, task: Task, course: _Course, its: Trial, counts: status.Counts) -> None:
         """Another pod is not ready, so none may be replaced now. The gates are asked once all are."""
-        course.passed = False
+        course.passed = course.waited = False
         task.message = f"{its.words}: {canary.words(task.object)}; {counts.ready} of {counts.wanted} pods are ready"
         if task.state is State.SETTLING:
             task.to(State.WATCHING, self._executor.clock)
@@ -197,7 +202,8 @@ class Trials:
         if its.compare is None or not isinstance(its.compare.provider, PrometheusGate):
             return []
         if not course.others:
-            self._warnings.append(f"{task.title} has no other pods to compare its canary with, so it was not compared")
+            told = f"{task.title} has no other pods to compare its canary with, so it was not compared"
+            self._warnings += [] if told in self._warnings else [told]
             return []
         names = [seen.name for seen in (course.pods or {}).values()]
         patterns = {CANARY: trial.pattern(names), STABLE: trial.pattern(course.others)}

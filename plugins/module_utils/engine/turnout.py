@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
@@ -18,19 +18,21 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind i
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_leader import Leader
 from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import Turn
 
-NODE_SECONDS = 0.2  # how long it may take to read the zone of one node, among many
+MOST_NODES = 20  # whose zones one question reads, so that it keeps no worker from other requests for long
 
 
 @dataclass(frozen=True)
 class Turnout:
     """The pods of a workload, the hash of its newest revision if there is one already, and the zones of their nodes. For an
-    undo, also the hashes of the revisions that the newest one undoes."""
+    undo, also the hashes of the revisions that the newest one undoes. `unread` are nodes whose zones are still to be read; it is
+    asked again then, and nothing is chosen."""
 
     pods: t.Sequence[dict]
     revision: str | None
     zones: t.Mapping[str, str]
     leader: Leader | None = None
     undoes: frozenset[str] = frozenset()
+    unread: t.Sequence[str] | None = None
 
     def turn(self, workload: dict, its: PodByPod, places: t.Mapping[str, str]) -> Turn:
         """What is next for the workload. `places` are those of the pods that are replaced together."""
@@ -40,11 +42,18 @@ class Turnout:
 
 
 def turnout(
-    asking: Asking, workload: dict, its: PodByPod, zones: t.Mapping[str, str], places: t.Mapping[str, str]
+    asking: Asking,
+    workload: dict,
+    its: PodByPod,
+    zones: t.Mapping[str, str],
+    places: t.Mapping[str, str],
+    unread: t.Sequence[str] | None = None,
 ) -> Turnout:
-    """Reads the pods, and what is needed to choose among them. `zones` are known already. The leader is looked for only if a
-    pod may be evicted otherwise. Raises ClusterError."""
+    """Reads the pods, and what is needed to choose among them. `zones` are known already, and only those of `unread` nodes are
+    read, if there are some. The leader is looked for only if a pod may be evicted otherwise. Raises ClusterError."""
     cluster, deadline = t.cast(Cluster, asking.cluster), asking.deadline
+    if unread:
+        return _with_zones(cluster, Turnout((), None, zones), unread, deadline)
     kind, found = kinds.kind_of(workload), requests.pods(cluster, workload, deadline)
     revision, undoes = kind.newest_hash(workload), frozenset[str]()
     if observed(workload) and (revision is None or its.run is not None):
@@ -52,20 +61,24 @@ def turnout(
         newest = pod_order.newest(workload, held)
         revision = kind.hash_of(newest.object) if newest else None
         undoes = pod_order.undone_by(workload, newest, held) if newest and its.run is not None else undoes
-    known = dict(zones)
+    seen = Turnout(found, revision, zones, undoes=undoes)
     if its.order in pod_order.BY_ZONE:
         nodes = {kinds.field(pod, "spec.nodeName", "") for pod in found if kind.owns(workload, pod)}
-        known |= {node: _zone(cluster, node, deadline) for node in sorted(nodes - known.keys()) if node}
-    seen = Turnout(found, revision, known, undoes=undoes)
+        unknown = sorted(nodes - zones.keys() - {""})
+        seen = _with_zones(cluster, seen, unknown, deadline)
+        if len(unknown) > MOST_NODES:
+            return seen
+    seen = replace(seen, unread=None)
     if its.leader is None or seen.turn(workload, its, places).pod is None:
         return seen
-    return Turnout(found, revision, known, its.leader.find(asking, workload, found), undoes)
+    return replace(seen, leader=its.leader.find(asking, workload, found))
 
 
-def zone_seconds(workload: dict, order: str, known: t.Mapping[str, str]) -> float:
-    """How much longer turnout() may take because of zones that are not known yet."""
-    unknown = kinds.kind_of(workload).wanted(workload) - len(known) if order in pod_order.BY_ZONE else 0
-    return NODE_SECONDS * max(0, unknown)
+def _with_zones(cluster: Cluster, seen: Turnout, nodes: t.Sequence[str], deadline: float) -> Turnout:
+    """The same with the zones of the first ones of these nodes. The others are still to be read."""
+    unknown = [node for node in nodes if node not in seen.zones]
+    read = {node: _zone(cluster, node, deadline) for node in unknown[:MOST_NODES]}
+    return replace(seen, zones={**seen.zones, **read}, unread=unknown[MOST_NODES:])
 
 
 def numbered(question: int, *asked: t.Any) -> tuple[int, Turnout | ClusterError]:

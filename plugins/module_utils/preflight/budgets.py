@@ -20,6 +20,8 @@ def budgets(workload: Object, facts: Facts) -> list[Finding]:
     namespace = workload["metadata"].get("namespace", "")
     about = [budget for budget in facts.budgets if rollouts.may_select(budget, workload)]
     covers = [cover_of(budget, namespace, facts) for budget in about]
+    if kinds.key(workload) in facts.evicted:
+        return [_never(workload, cover, facts) for cover in covers if cover and cover.allows_nothing()]
     found, planned = _enforced(workload, [cover for cover in covers if cover], facts)
     for budget, cover in zip(about, covers):
         found += _budget(planned, budget, cover, facts)
@@ -41,6 +43,14 @@ def _enforced(workload: Object, covers: list[Cover], facts: Facts) -> tuple[list
     )
     advice = "if new pods are created first, there must be room for one more in quotas and on nodes"
     return [Finding("strategy_tightened", NOTE, label, sentence, advice)], planned
+
+
+def _never(workload: Object, cover: Cover, facts: Facts) -> Finding:
+    """A budget that allows no eviction, which asks it whatever the strategy is."""
+    label, name = kinds.label(workload), cover.budget["metadata"]["name"]
+    sentence = f"{rollouts.label(cover.budget)} never allows to evict a pod of {label}, so its restart pod by pod waits for it in vain"
+    look = f"{facts.kubectl} get pdb {name} --namespace {workload['metadata'].get('namespace', '')}"
+    return Finding("budget_allows_nothing", RISK, label, sentence, f"let it allow one pod; see: {look}")
 
 
 def _budget(workload: Object, budget: Object, cover: Cover | None, facts: Facts) -> list[Finding]:

@@ -25,7 +25,8 @@ class Facts:
     those of the namespaces of the workloads. `made` holds the pods that a dry run made from templates, by workload:
     admission may have changed them. `names` holds the names of ConfigMaps and Secrets, by (plural, namespace). `workloads`
     are those of the run; the restarts of the `honoured` ones honour budgets, and those of the `enforced` ones set a
-    strategy for that. `canaries` are the pods of those that have a canary.
+    strategy for that. `canaries` are the pods of those that have a canary, and `evicted` says how many pods are evicted at a time
+    of those whose pods are.
     """
 
     now: datetime
@@ -46,6 +47,7 @@ class Facts:
     honoured: frozenset[Key] = frozenset()
     enforced: frozenset[Key] = frozenset()
     canaries: t.Mapping[Key, int | str] = field(default_factory=dict)
+    evicted: t.Mapping[Key, int] = field(default_factory=dict)
 
     def knows(self, plural: str, namespace: str = "") -> bool:
         """Whether these objects could be read."""

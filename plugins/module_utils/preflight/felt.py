@@ -35,7 +35,7 @@ def strategy(workload: Object, facts: Facts) -> list[Finding]:
         sentence = f"{label} has the strategy Recreate: all its pods stop before new ones start, which is downtime"
         advice = "restart it when downtime is allowed, or use RollingUpdate if two revisions can run side by side"
         return [Finding("recreate", RISK, label, sentence, advice)]
-    missing = kind.missing_at_once(workload)
+    missing = facts.evicted.get(kinds.key(workload), kind.missing_at_once(workload))
     if missing >= wanted:
         pods = "its only pod" if wanted == 1 else f"all its {wanted} pods"
         sentence = f"the strategy of {label} may stop {pods} before a new one is ready"

@@ -15,7 +15,14 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, canary, hold, kinds, marks
+from ansible_collections.restartx.core.plugins.module_utils.rollout import (
+    budget_hold,
+    canary,
+    hold,
+    kinds,
+    marks,
+    pod_batch,
+)
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
 from ansible_collections.restartx.core.plugins.module_utils.schedule import plan as plans
@@ -68,6 +75,8 @@ def canary_of(
     for. None if the strategy stays as it is."""
     known = canary_in(entry, workload, run)
     if known and canary.present(workload, canary.stage(workload, known, run), run):
+        if known.moves and not known.evicts and isinstance(pods, canary.Each):
+            known = known.at_most(pod_batch.number(pods.most, workload))
         return replace(known, managers=tuple(dict.fromkeys([*known.managers, field_manager])))
     its = canary.planned(workload, pods, field_manager)
     return replace(its, afterwards=asked.enforced) if its and asked and not its.moves else its or asked

@@ -260,10 +260,10 @@ def _to_restart(
         code, words = UNFINISHED, f"was {'refused' if refused else 'not restarted'} by {_by(run)}"
     sentence = f"{kinds.label(one)} {words}"
     if tight and run.readable and run.newest:
-        of_budgets = "enforced" in entry["canary"]
-        sentence += (
-            f"; {'its strategy is still tightened for budgets' if of_budgets else 'its canary holds it'}: {tight}"
-        )
+        its = canary.Canary.of_record(entry["canary"])
+        of_budgets = "its strategy is still tightened for budgets"
+        holds = f"its {its.words} holds it" if its.enforced is None else of_budgets
+        sentence += f"; {holds}: {tight}"
     if not run.readable:
         sentence += "; this version cannot read the plan in the journal of the run"
     elif not run.newest:

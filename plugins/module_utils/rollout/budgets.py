@@ -152,6 +152,17 @@ class Cover:
         ways = _way_out(kind, workload, self.most - min(wants), advice)
         return f"{_stopping(workload, stops)}{self._asks(min(wants))}; {ways}"
 
+    def refusal_of_eviction(self, workload: Object, what: str, option: str) -> str | None:
+        """Why no pod of the workload would ever be evicted for `what`, which is left out with an option; None if one may be.
+        Kubernetes asks the budget then, whatever is done about budgets otherwise."""
+        way = f"or leave {option} out for it, in an entry of its own"
+        if self.stops(workload) and self._not_computed:
+            return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget, {way}"
+        if not (self.stops(workload) and self.allows_nothing()):
+            return None
+        told = f"a {what} of {kinds.label(workload)} evicts pods{self._asks(min(self._wants()))}"
+        return f"{told}; let the budget allow 1, {way}"
+
     def room(self) -> int | None:
         """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known. Kubernetes
         evicts no pod of a budget that it cannot compute."""

@@ -3,9 +3,8 @@
 """The canary of a restart: what keeps the rollout from going on after the first pods, and what gives back the strategy.
 
 A Deployment gets a surge of the canary's pods and no unavailable pod, and is paused once those pods are there. A
-StatefulSet gets a partition. A DaemonSet gets the type OnDelete, and the pods of the canary are evicted. Only these fields
-change, and they are given back only while they still are what was set, and still belong to the manager that has set them:
-the same values may be somebody's own.
+StatefulSet gets a partition. A DaemonSet gets the type OnDelete, and pods are evicted: those of the canary, or all of them. These
+fields are given back only while they are what was set, and belong to the manager that has set it: it may be somebody's own.
 """
 
 from __future__ import annotations
@@ -49,9 +48,10 @@ __all__ = ["NONE", "Canary", "given_back"]
 
 @dataclass(frozen=True)
 class Each:
-    """Instead of a number of pods: the partition goes down by so many at a time, as a number or a percentage."""
+    """Instead of a number of pods: all, some at a time (a number or a percentage). A StatefulSet can only do so `by_partition`."""
 
     most: int | str = 1
+    by_partition: bool = True
 
 
 Pods = t.Union[int, str, Each]  # noqa: UP007  ansible-test's pylint takes the other form for an operation
@@ -62,6 +62,8 @@ def of(workload: Object, pods: Pods, field_manager: str = MANAGER) -> Canary:
     kind = kinds.kind_of(workload)
     if isinstance(pods, Each):
         first = of(workload, 1, field_manager)
+        if first.evicts:
+            return replace(first, pods=kind.wanted(workload), moves=True)
         number = min(pod_batch.number(pods.most, workload), max(kind.wanted(workload) - first.floor, 0))
         return replace(first, pods=number, partition=max(kind.wanted(workload) - number, first.floor), moves=True)
     wanted, before = kind.wanted(workload), copy.deepcopy(field(workload, f"spec.{kind.strategy}"))
@@ -75,11 +77,12 @@ def of(workload: Object, pods: Pods, field_manager: str = MANAGER) -> Canary:
 
 
 def planned(workload: Object, pods: Pods | None, field_manager: str = MANAGER) -> Canary | None:
-    """The canary of a workload whose plan says so of `pods`; None if it has none. Only the partition of a StatefulSet can go
-    down pod by pod."""
+    """The canary of a workload whose plan says so of `pods`; None if it has none, or nothing to hold pod by pod."""
     kind = kinds.kind_of(workload)
-    whole = kind.pausable or kind.on_each_node or kind.strategy_of(workload).get("type") == ON_DELETE
-    return None if pods is None or (isinstance(pods, Each) and whole) else of(workload, pods, field_manager)
+    if isinstance(pods, Each):
+        held_so = kind.on_each_node or (pods.by_partition and not kind.pausable)
+        pods = pods if held_so and kind.strategy_of(workload).get("type") != ON_DELETE else None
+    return None if pods is None else of(workload, pods, field_manager)
 
 
 def _number(pods: int | str, wanted: int) -> int:
@@ -240,12 +243,11 @@ def arrived(workload: Object, canary: Canary, generation: int | None) -> status.
 
 
 def judge(workload: Object, generation: int | None = None) -> status.Verdict:
-    """The status of a rollout as for kubectl, except for a DaemonSet that is OnDelete only for its canary: its rollout is under
-    way."""
+    """The status of a rollout as for kubectl, but a DaemonSet that is OnDelete only while a run holds it is under way."""
     run = canary_fit.held_by(workload)
     if run is None:
         return status.judge(workload, generation)
-    told = f'{kinds.label(workload)} is held by the canary of run "{run}": {words(workload)}'
+    told = f'{kinds.label(workload)} is held by run "{run}" (update strategy OnDelete): {words(workload)}'
     return status.Verdict(status.WAITING, told)
 
 

@@ -69,15 +69,15 @@ def refusal(workload: Object, order: str, leads: bool) -> str | None:
     kind = kinds.kind_of(workload)
     if by_pods(workload):
         return None
-    why, advice = "and nothing holds it between two pods", ""
+    why, advice = "and only a journal knows its strategy after a kill", "give plan and journal, or "
     if not kind.on_each_node:
         why = "from the highest ordinal down"
         if leads:
-            why += ", so its leader cannot go last"
+            why, advice = f"{why}, so its leader cannot go last", ""
         elif order != ORDINAL:
             why, advice = f"{why}, and not by {order}", "write order: ordinal, or "
         else:
-            why, advice = f"{why}, and only a journal knows its partition after a kill", "give plan and journal, or "
+            why += ", and only a journal knows its partition after a kill"
     return (
         f"{kind.label(workload)} has the update strategy {kind.strategy_of(workload).get('type', 'RollingUpdate')}: its controller "
         f"replaces the pods itself, {why}; {advice}set spec.updateStrategy.type to OnDelete, or leave between_pods out for it"
@@ -152,7 +152,7 @@ def turn(
     if leader and leader.name is None and run is None and not waits:
         return Turn(done, seen, unknown=f"its leader is not known: {leader.why}")
     leads = leader.name if leader else None
-    chosen = _chosen(kind, old, leads, order, zones, spare)
+    chosen = _chosen(workload, old, leads, order, zones, spare)
     if waits:
         together = _joins(batch, workload, mine, chosen, zone_of(chosen, zones) if order == ZONE else None, leader)
         return Turn(done, seen, chosen, joins=waits) if together else Turn(done, seen, waits=waits)
@@ -163,11 +163,14 @@ def turn(
 
 
 def _chosen(
-    kind: kinds.Kind, old: t.Sequence[Object], leads: str | None, order: str, zones: t.Mapping[str, str], spare: int
+    workload: Object, old: t.Sequence[Object], leads: str | None, order: str, zones: t.Mapping[str, str], spare: int
 ) -> Object:
-    """Which of the old pods is replaced before the others."""
+    """Which of the old pods is replaced before the others. One that an earlier attempt of the run has broken is none whose node
+    is down."""
+    kind, run = kinds.kind_of(workload), kinds.template_annotations(workload).get(RUN)
     well = [pod for pod in old if which_pods.ready(pod)]
-    among = well if well and len(old) - len(well) <= spare else old
+    ours = [pod for pod in old if spare and run and pod not in well and kinds.annotations_of(pod).get(RUN) == run]
+    among = ours or (well if well and len(old) - len(well) <= spare else old)
     return min(among, key=lambda pod: (_name(pod) == leads, which_pods.ready(pod), *_place(kind, pod, order, zones)))
 
 

@@ -45,9 +45,10 @@ def claims(pods: t.Iterable[Object]) -> list[str]:
     return sorted(found)
 
 
-def name_of(run: str, claim: str) -> str:
-    """The name of the snapshot of a claim for a run: the same in each start of the run."""
-    digest = hashlib.sha256(f"{run}/{claim}".encode()).hexdigest()[:10]
+def name_of(run: str, claim: str, attempt: int = 1) -> str:
+    """The name of the snapshot of a claim for a run: the same in each start that goes on with this attempt."""
+    parts = [run, claim, *([str(attempt)] if attempt > 1 else [])]
+    digest = hashlib.sha256("/".join(parts).encode()).hexdigest()[:10]
     return f"{claim[:LONGEST_NAME].rstrip('-.')}-{digest}"
 
 
@@ -57,10 +58,10 @@ def labels_of(workload: Object, run: str) -> dict[str, str]:
     return {RUN: _label(run), KIND_LABEL: kind, NAME_LABEL: _label(name)}
 
 
-def snapshot(workload: Object, run: str, claim: str, of_class: str) -> Object:
-    """The VolumeSnapshot of a claim."""
+def snapshot(workload: Object, run: str, claim: str, of_class: str, name: str) -> Object:
+    """The VolumeSnapshot of a claim with this name."""
     namespace = workload["metadata"]["namespace"]
-    metadata = {"name": name_of(run, claim), "namespace": namespace, "labels": labels_of(workload, run)}
+    metadata = {"name": name, "namespace": namespace, "labels": labels_of(workload, run)}
     spec = {"volumeSnapshotClassName": of_class, "source": {"persistentVolumeClaimName": claim}}
     return {"apiVersion": f"{GROUP}/v1", "kind": "VolumeSnapshot", "metadata": metadata, "spec": spec}
 

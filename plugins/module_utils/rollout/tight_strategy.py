@@ -29,8 +29,8 @@ class Canary:
     `before` is the strategy as the object has it; None if the field is absent. `partition` is what a StatefulSet gets.
     `managers` are the field managers that have sent it, or will. Without a canary, `enforced` is what budgets ask for; {} if
     the rollout is only held for them (rollout/budget_hold.py). If it `moves`, the partition goes down by so many pods at a time,
-    to the one from before. If it `evicts`, the pods of a DaemonSet are evicted, and its type OnDelete keeps the others. With a
-    canary, `afterwards` is what budgets ask for: it is set when the canary is over (`enforcing`).
+    to the one from before. If it `evicts`, the pods of a DaemonSet are evicted, and its type OnDelete keeps the others; with both,
+    all of them are evicted, some at a time. With a canary, `afterwards` is what budgets ask for: it is set when the canary is over (`enforcing`).
     """
 
     pods: int
@@ -66,6 +66,11 @@ class Canary:
         return {"pods": self.pods, "before": self.before, **partition, **managers, **enforced, **how, **afterwards}
 
     @property
+    def lowers(self) -> bool:
+        """Whether it is a partition that goes down."""
+        return self.moves and not self.evicts
+
+    @property
     def path(self) -> tuple[str, ...]:
         """Where in the strategy it changes something."""
         return () if self.evicts else (ROLLING,)
@@ -84,7 +89,7 @@ class Canary:
         """What is set there. Without pods, and before the last one, there is nothing to hold."""
         if self.enforced is not None:
             return self.enforced
-        if not self.pods or (self.moves and (self.partition or 0) <= self.floor):
+        if not self.pods or (self.lowers and (self.partition or 0) <= self.floor):
             return {}
         if self.evicts:
             return {TYPE: ON_DELETE}
@@ -104,6 +109,11 @@ class Canary:
             return self
         return replace(self, pods=0, partition=None, evicts=False, enforced=self.afterwards, afterwards=None)
 
+    def at_most(self, most: int) -> Canary:
+        """The same, by no more pods at a time, as a repaired plan has it. What is replaced already may be more."""
+        fewer = self.pods - min(self.pods, most)
+        return replace(self, pods=self.pods - fewer, partition=(self.partition or 0) + fewer)
+
     @property
     def differences(self) -> Object:
         """What of that was not so before."""
@@ -117,7 +127,7 @@ class Canary:
 
     def holds(self, now: Object) -> bool:
         """Whether this is what it has set."""
-        if self.moves and self.tight:
+        if self.lowers and self.tight:
             return self.floor < (now.get("partition") or 0) <= self.tight["partition"]
         return all(now.get(name) == value for name, value in self.deciding.items())
 

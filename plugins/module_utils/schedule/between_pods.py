@@ -35,7 +35,10 @@ ROWS: dict[str, dict[str, Any]] = {
         "default": "1",
         "about": "How many pods are replaced at a time. A percentage is rounded down, but at least 1.",
     },
-    "gates": {"type": "ids", "about": "Names of gates. Each must open before each pod is evicted."},
+    "gates": {
+        "type": "ids",
+        "about": "Names of gates. Each must open before each pod is evicted, or before a partition goes down.",
+    },
     "leader": {
         "type": "mapping",
         "of": "leader",

@@ -88,8 +88,11 @@ def _require(call: Call, asked: t.Sequence[tuple[str | None, BetweenPods, bool]]
     if lacking:
         told = ", ".join(map(str, lacking))
         commands = "; ".join(pod_access.commands(call.cluster.context, lacking))
-        canaries = all(its.order == pod_order.CANARY for _namespace, its, _evicts in asked)
-        needing = "the canary of a DaemonSet needs" if canaries else "between_pods needs"
+        of_canaries = {
+            one[1].order == pod_order.CANARY for one in asked if set(lacking) & set(pod_access.needed([one]))
+        }
+        needing = "the canary of a DaemonSet needs" if of_canaries == {True} else "between_pods needs"
+        needing = needing if len(of_canaries) == 1 else "between_pods or a canary needs"
         raise RolloutError(
             f"permission is missing on {call.cluster.context or call.cluster.host}: to {told}, which {needing}; nothing "
             f"was touched: an administrator can grant it with: {commands}"
@@ -114,9 +117,13 @@ def restart_step(
 ) -> PodsRestartStep:
     """The step in place of a restart. A dry run asks no gates."""
     given = {one.name: getattr(step, one.name) for one in fields(RestartStep)}
+    return PodsRestartStep(**given, its=how(its, namespace, gates))
+
+
+def how(its: BetweenPods, namespace: str, gates: t.Mapping[str, Gate] | None = None) -> PodByPod:
+    """How the pods of a workload in this namespace are replaced one by one."""
     named = tuple((name, gates[name]) for name in its.gates) if gates else ()
-    how = PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace), most=its.max_unavailable)
-    return PodsRestartStep(**given, its=how)
+    return PodByPod(its.order, its.settle, named, leader=leader_of(its, namespace), most=its.max_unavailable)
 
 
 def _undoing(its: BetweenPods, run: str, task: Task) -> PodByPod:
@@ -143,6 +150,7 @@ def undo_of_run(
         its, step = plans.get(entry_of.get(task.key, "")), t.cast(UndoStep, task.step)
         canary_of = step.canaries.get(task.key)
         free = canary.released(task.object, canary_of, run) if canary_of else task.object
-        if its or pod_order.by_pods(free):  # its controller replaces the pods once what a canary has set is given back
+        goes_on = canary_of is not None and canary_of.evicts and not pod_order.by_pods(free)
+        if not goes_on and (its or pod_order.by_pods(free)):  # its controller does it once the strategy is given back
             its = its or BetweenPods(pod_order.AGE)
             task.step = undo_step(step, {task.key: _undoing(its, run, task)})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass, field, replace
 
@@ -145,19 +146,13 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
     held = [task for task in held if task.step.released(task.object) != task.object]
     _read(call, known, held, tasks)
     for task in filter(may_stop_pods, tasks):
-        honoured = task.group in known.honouring
         workload = task.step.released(task.object)
-        for cover in known.of(workload):
-            refusal = cover.refusal(workload)
-            if refusal and honoured and task.group not in known.enforcing and not isinstance(task.step, CanaryStep):
-                refusal = cover.refusal(workload, enforce.advice(workload, list(known.of(workload))))
-            if honoured and refusal:
-                task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refusal))
-                break
-            told = None if honoured else refusal or cover.closed(workload)
-            if told:
-                reported.append(f"{task.title}: {told.partition('; ')[0]}")
-                break
+        refused = _refusal(known, task, workload)
+        if refused:
+            task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refused))
+        elif task.group not in known.honouring:
+            told = (cover.refusal(workload) or cover.closed(workload) for cover in known.of(workload))
+            reported += [f"{task.title}: {one.partition('; ')[0]}" for one in itertools.islice(filter(None, told), 1)]
     if reported:
         would = "would be " if call.check_mode else ""
         call.warnings.append(f"{would}restarted although budgets leave no room: {some(reported, SHOWN)}")
@@ -174,6 +169,22 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         asks = known.honouring if isinstance(task.step, CanaryStep) else known.enforcing
         task.room = hold.room if task.group in asks else None
     return [hold]
+
+
+def _refusal(known: Known, task: Task, workload: dict) -> str | None:
+    """Why a restart is refused: it would undercut a budget that is honoured, or it evicts pods for its canary, and Kubernetes
+    never allows that."""
+    covers = list(known.of(workload))
+    for cover in covers if task.group in known.honouring else ():
+        refusal = cover.refusal(workload)
+        if refusal and task.group not in known.enforcing and not isinstance(task.step, CanaryStep):
+            refusal = cover.refusal(workload, enforce.advice(workload, covers))
+        if refusal:
+            return refusal
+    if not (isinstance(task.step, CanaryStep) and task.step.its.evicts):
+        return None
+    how = (task.step.its.words, "between_pods" if task.step.its.moves else "canary")
+    return next(filter(None, (cover.refusal_of_eviction(workload, *how) for cover in covers)), None)
 
 
 def journaled(of_gates: t.Callable[[], dict[str, t.Any]], tasks: t.Sequence[Task]) -> dict[str, t.Any]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from ansible_collections.restartx.core.plugins.module_utils.engine import canary_steps, partition_steps, steps
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep, EnforceStep
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Trial
+from ansible_collections.restartx.core.plugins.module_utils.engine.daemon_steps import DaemonStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Step, Trial
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
 from ansible_collections.restartx.core.plugins.module_utils.record import held, journal
@@ -17,9 +18,11 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import canar
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import DONE, Outcome
-from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import ORDINAL
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_order import AGE, ORDINAL
+from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry, Plan
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
+from ansible_collections.restartx.core.plugins.module_utils.verbs import between_pods
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
 
 WHOLE = "{}: the canary is all that is restarted, so no other pod waits for it"
@@ -47,12 +50,12 @@ def pods_of(plan: Plan | None) -> dict[str, canary.Pods]:
 
 
 def pods_of_entries(entries: t.Sequence[Entry]) -> dict[str, canary.Pods]:
-    """The same of some entries. A partition that goes down by some pods at a time is a canary with each of them."""
+    """The same of some entries. What holds the controller between two pods is a canary with each of them."""
     found: dict[str, canary.Pods] = {entry.id: entry.canary.pods for entry in entries if entry.canary}
     for entry in entries:
         its = entry.between_pods
-        if its and its.order == ORDINAL and not its.leader:
-            found[entry.id] = canary.Each(its.max_unavailable)
+        if its:
+            found[entry.id] = canary.Each(its.max_unavailable, its.order == ORDINAL and not its.leader)
     return found
 
 
@@ -94,16 +97,29 @@ def prepare(
         task.step = begin = first(restarts, its)
         if not its.pods or call.check_mode:
             continue
-        names, hold = _judged(plans[task.group], task.object)
-        trial = Trial(its.pods, hold, tuple((name, gates[name]) for name in names), comparisons.get(task.group))
-        if its.moves:
-            trial = replace(trial, words=its.words, unopened=Outcome.UNFINISHED, all_ready=True)
-        following = partition_steps.of(begin, task.object, trial) if its.moves else canary_steps.of(begin, trial)
-        for step in following:
+        if isinstance(begin, DaemonStep):
+            way = plans[task.group].between_pods or BetweenPods(AGE)  # a plan that no longer says how
+            task.step = begin = replace(begin, how=between_pods.how(way, task.key[1], gates))
+        for step in _following(begin, task.object, plans[task.group], gates, comparisons.get(task.group)):
             task.then(step)
         if canary.whole(task.object, its) and not its.moves:
             call.warnings.append(WHOLE.format(task.title))
     return found
+
+
+def _following(
+    begin: CanaryStep | EnforceStep, workload: dict, entry: Entry, gates: t.Mapping[str, Gate], comparison: Gate | None
+) -> t.Iterable[Step]:
+    """The steps that follow the restart of the first pods, or of all of them one by one."""
+    its = begin.its
+    if isinstance(begin, DaemonStep):
+        return [canary_steps.of_enforced(begin)]
+    names, hold = _judged(entry, workload)
+    trial = Trial(its.pods, hold, tuple((name, gates[name]) for name in names), comparison)
+    if not its.moves:
+        return canary_steps.of(begin, trial)
+    trial = replace(trial, words=its.words, unopened=Outcome.UNFINISHED, all_ready=True)
+    return partition_steps.of(begin, workload, trial)
 
 
 def _judged(entry: Entry, workload: dict) -> tuple[t.Sequence[str], float]:
@@ -124,4 +140,6 @@ def planned(step: steps.RestartStep, workload: dict, pods: canary.Pods) -> steps
 def first(step: steps.RestartStep, its: Canary) -> CanaryStep | EnforceStep:
     """The restart that also sets what its canary or budgets need, in place of a plain one."""
     given = {name: getattr(step, name) for name in ("stamp", "mode", "now", "allow_owned", "settled", "under_way")}
-    return CanaryStep(**given, its=its) if its.enforced is None else EnforceStep(**given, its=its)
+    if its.enforced is not None:
+        return EnforceStep(**given, its=its)
+    return DaemonStep(**given, its=its) if its.moves and its.evicts else CanaryStep(**given, its=its)

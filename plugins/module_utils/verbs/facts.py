@@ -28,6 +28,7 @@ _RUNNING = {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
 
 NO_MODES: t.Mapping[Key, str] = types.MappingProxyType({})
 NO_CANARIES: t.Mapping[Key, int | str] = types.MappingProxyType({})
+NO_EVICTIONS: t.Mapping[Key, int] = types.MappingProxyType({})
 
 Wanted = tuple[str, str]  # the plural of a resource, and a namespace, "" for all
 
@@ -39,9 +40,10 @@ def read(
     kubectl: str,
     modes: t.Mapping[Key, str] = NO_MODES,
     canaries: t.Mapping[Key, int | str] = NO_CANARIES,
+    evicted: t.Mapping[Key, int] = NO_EVICTIONS,
 ) -> Facts:
-    """What the rules need to know about these workloads. `modes` are the values of `budgets` for them, and `canaries` the pods
-    of those that have a canary. What may not be read is in `unread`. Raises ClusterError."""
+    """What the rules need to know about these workloads. `modes` are the values of `budgets` for them, `canaries` the pods of those
+    that have a canary, and `evicted` how many pods are evicted at a time of those whose pods are. What may not be read is in `unread`. Raises ClusterError."""
     wanted = _wanted(workloads)
     lists = dict(zip(wanted, together(lambda one: _read(call, *one), wanted)))
     if lists[("pods", "")] is None:
@@ -73,6 +75,7 @@ def read(
         workloads=workloads,
         honoured=frozenset(key for key, mode in modes.items() if mode in ASKING),
         canaries=canaries,
+        evicted=evicted,
         enforced=frozenset(key for key, mode in modes.items() if mode == ENFORCE),
         unread=frozenset(one for one, items in lists.items() if items is None),
     )

@@ -7,9 +7,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_order, snapshots
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, pod_batch, pod_order, snapshots
 from ansible_collections.restartx.core.plugins.module_utils.schedule.between_pods import BetweenPods
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
+from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
+from ansible_collections.restartx.core.plugins.module_utils.selection.resolve import Found
 from ansible_collections.restartx.core.plugins.module_utils.verbs.required import Access
 
 EVICTIONS, PROXY, NODES = "pods/eviction", "pods/proxy", "nodes"
@@ -59,9 +61,21 @@ def of_workloads(
     for group, workload in workloads:
         entry, namespace = known.get(group), workload["metadata"]["namespace"]
         if entry and entry.between_pods:
-            yield namespace, entry.between_pods, pod_order.by_pods(workload)
+            yield namespace, entry.between_pods, _evicted(workload)
         elif entry and entry.canary and kinds.kind_of(workload).on_each_node:
             yield namespace, BetweenPods(pod_order.CANARY), True
+
+
+def _evicted(workload: dict) -> bool:
+    """Whether the pods of a workload are evicted if they are replaced one by one. Otherwise its partition goes down."""
+    return pod_order.by_pods(workload) or kinds.kind_of(workload).on_each_node
+
+
+def at_a_time(entries: t.Iterable[Entry], found: Found) -> dict[Key, int]:
+    """How many pods are evicted at a time of each workload whose pods are evicted one by one."""
+    known = {entry.id: entry.between_pods for entry in entries if entry.between_pods}
+    chosen = [(key, known.get(found.entry_of[key]), one) for key, one in found.objects.items()]
+    return {key: pod_batch.number(its.max_unavailable, one) for key, its, one in chosen if its and _evicted(one)}
 
 
 def commands(context: str | None, lacking: t.Sequence[Access]) -> list[str]:

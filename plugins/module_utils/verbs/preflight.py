@@ -34,6 +34,7 @@ from ansible_collections.restartx.core.plugins.module_utils.verbs import (
     facts,
     permissions,
     pipeline,
+    pod_access,
     snapshots,
 )
 from ansible_collections.restartx.core.plugins.module_utils.verbs.call import Call
@@ -84,7 +85,8 @@ def findings_of(
     of_workloads = {key: modes[found.entry_of[key]] for key in found.objects}
     takes = {group: pods for group, pods in canary.pods_of_entries(entries).items() if isinstance(pods, (int, str))}
     canaries = {key: takes[group] for key, group in found.entry_of.items() if key in found.objects and group in takes}
-    known = facts.read(call, workloads, pods, command, of_workloads, canaries)
+    evicted = pod_access.at_a_time(entries, found)
+    known = facts.read(call, workloads, pods, command, of_workloads, canaries, evicted)
     limits = _limits(call, entries, found, plan)
     findings = examine(workloads, known, limits, refusals, pods.refused)
     unread = _unread([*known.unread, *((what, where) for where, what in pods.unread.items())])

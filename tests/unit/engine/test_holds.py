@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from simulation import FakeClock, FakeCluster, Run, Until, deployment, window
+from simulation import FakeClock, FakeCluster, Lock, Run, Until, deployment, window
 
 from ansible_collections.restartx.core.plugins.module_utils.engine.holds import WindowHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import RunOptions
@@ -29,6 +29,34 @@ def test_a_hold_is_not_asked_over_and_over(names, tells_next):
     assert run.outcome("api") == "restarted"
     assert 500 <= run.cluster.patches[0][0] <= 501
     assert hold.asked < 5000
+
+
+def test_a_hold_that_stays_overdue_after_the_lock_is_lost_does_not_keep_the_loop_busy():
+    class Overdue:
+        """As what waits for work of its own, which is not done without the lock."""
+
+        lasting, times = False, 0
+
+        @property
+        def next(self):
+            self.times += 1
+            assert self.times < 500
+            return min(4.0, self.clock.passed + 1)
+
+        def reason(self, task, now):
+            return "its work is not done yet" if task and task.key[2] == "web" else None
+
+    class Since(Lock):
+        """The lock is lost at an instant, while a request is on its way."""
+
+        def work(self, tasks):
+            return None
+
+    hold = Overdue()
+    run = Run(("api",), ("web",), holds=[hold], guards=[Since(until=3.5)])
+    run.executor.late = 30.0
+    run.carry_out()
+    assert run.outcomes["web"] == "not_started" and run.executor.clock.passed >= 30
 
 
 def test_what_a_hold_says_of_one_task_is_asked_again_when_another_has_begun():

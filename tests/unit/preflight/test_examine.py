@@ -115,6 +115,7 @@ HONOURED = frozenset({("Deployment", "shop", "api")})
 CANARY = {("Deployment", "shop", "api"): 1}
 CANARY_OF_SET = {("StatefulSet", "shop", "api"): 1}
 HONOURED_SET = frozenset({("StatefulSet", "shop", "api")})
+ONE_AT_A_TIME = {("DaemonSet", "shop", "api"): 1}
 OF_STRATEGY = {"f:spec": {"f:strategy": {"f:rollingUpdate": {}}}}
 APPLIED = [{"manager": "kustomize", "operation": "Apply", "fieldsV1": OF_STRATEGY}]
 
@@ -545,6 +546,14 @@ TROUBLED = {
         scene(made(pods=3), budgets=[budget(3, 3)], honoured=HONOURED),
         [("budget_allows_nothing", NOTE)],
     ),
+    "a budget that allows no eviction": (
+        scene(made("DaemonSet", 3), budgets=[budget(3, 3)], honoured=frozenset(ONE_AT_A_TIME), evicted=ONE_AT_A_TIME),
+        [("budget_allows_nothing", RISK)],
+    ),
+    "all pods that are evicted at once": (
+        scene(made("DaemonSet", 3), evicted={("DaemonSet", "shop", "api"): 3}),
+        [("all_pods_at_once", RISK)],
+    ),
     "all pods on one node": (with_pods(made(), "n1", "n1", nodes=nodes(2, "64")), [("one_node", NOTE)]),
     "all pods in one zone": (
         with_pods(made(), "n1", "n3", nodes=nodes(4, "64", zones="ab")),
@@ -805,6 +814,15 @@ HEALTHY = {
     "a budget with exactly enough": (scene(made(pods=3, strategy=FREEING), budgets=[budget(3, 2)]), []),
     "a budget, and no pod is missing": (scene(made(pods=3), budgets=[budget(3, 2)]), []),
     "a budget that is honoured": (scene(made(pods=3, strategy=FREEING), budgets=[budget(3, 2)], honoured=HONOURED), []),
+    "a strategy that stops all pods, of which each is evicted": (
+        scene(
+            made("DaemonSet", 3, strategy={"rollingUpdate": {"maxUnavailable": "100%"}}),
+            budgets=[budget(3, 2)],
+            honoured=frozenset(ONE_AT_A_TIME),
+            evicted=ONE_AT_A_TIME,
+        ),
+        [],
+    ),
     "a budget whose pods may not be read": (
         scene(made(pods=3), budgets=[budget(3, 3)], unread=frozenset({("pods", ""), ("pods", "shop")})),
         [],

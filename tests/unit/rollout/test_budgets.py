@@ -208,6 +208,8 @@ def test_a_budget_that_its_controller_cannot_compute_refuses():
     refusal = cover.refusal(one)
     assert message in refusal and refusal.endswith("; correct the budget, or set budgets: report")
     assert cover.room() == 0
+    refusal = cover.refusal_of_eviction(one, "canary", "canary")
+    assert message in refusal and "no pod could be evicted for a canary; correct the budget, or leave canary" in refusal
     refusal = cover.refusal(one, "set budgets: enforce")
     assert refusal.endswith("; correct the budget, or set budgets: enforce, or set budgets: report")
     spare = made("DaemonSet", unavailable=0, surge=1)

@@ -74,6 +74,15 @@ def test_as_many_pods_as_may_be_missing_need_not_be_ready(states, spare):
     assert new.pod is None and new.waits == "pod db-2 is new and not ready"
 
 
+def test_a_pod_that_an_earlier_attempt_of_the_run_has_broken_goes_before_those_that_are_ready():
+    of = workload(wanted=4)
+    of["spec"]["template"]["metadata"]["annotations"] = {marks.RUN: "r1"}
+    broken = [pod(0, "old unready", run="r1"), pod(1), pod(2, "old unready"), pod(3)]
+    assert turn(broken, of=of, first=1, spare=3).pod["metadata"]["name"] == "db-0"
+    other = [pod(0, "old unready", run="r0"), *broken[1:]]  # such as on a node that has been down since then
+    assert turn(other, of=of, first=1, spare=3).pod["metadata"]["name"] == "db-3"
+
+
 def test_the_pods_of_a_canary_are_those_of_one_zone_first_and_of_the_same_nodes_again():
     pods = [pod(place, created=f"2026-11-{20 - place}T10:00:00Z") for place in (0, 1, 2, 3, 10)]
     for one in pods:

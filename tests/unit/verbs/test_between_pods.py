@@ -268,7 +268,11 @@ def test_what_makes_no_sense_is_refused(options, words):
 def test_a_workload_whose_controller_replaces_the_pods_is_refused():
     leader = {"leader": {"label": "role=primary"}}
     for kind, between_pods, words in (
-        ("DaemonSet", {"order": "age"}, "and nothing holds it between two pods; "),
+        (
+            "DaemonSet",
+            {"order": "age"},
+            "and only a journal knows its strategy after a kill; give plan and journal, or ",
+        ),
         ("StatefulSet", {"order": "age"}, "and not by age; write order: ordinal, or "),
         ("StatefulSet", ORDINAL | leader, "so its leader cannot go last; "),
         ("StatefulSet", ORDINAL, "and only a journal knows its partition after a kill; give plan and journal, or "),

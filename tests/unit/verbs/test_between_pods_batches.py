@@ -10,9 +10,10 @@ from canaries import rolled_out
 from one_by_one import EvictingCluster, on_delete
 from simulation import Executor, Killed, Noting
 
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
 from tests.unit.verbs.test_between_pods import later, led_by, message, outcome, restart, runs, start
 from tests.unit.verbs.test_between_pods import plan as plan_of
-from tests.unit.verbs.test_between_pods_partition import WithHistory, spec_of
+from tests.unit.verbs.test_between_pods_partition import WithHistory, kill, spec_of
 from tests.unit.verbs.test_between_pods_partition import plan as plan_of_partition
 from tests.unit.verbs.test_between_pods_partition import start as start_partition
 
@@ -211,3 +212,35 @@ def test_a_partition_that_a_kill_has_left_goes_on_by_as_many():
         result = start_partition(cluster, given)
         assert outcome(result) in ("restarted", "already_restarted"), (at, result)
         assert [number for _name, number in cluster.replaced] == [2, 4, 5] and spec_of(cluster) == before, at
+
+
+@pytest.mark.parametrize("most, numbers", [(1, [3, 4, 5, 6, 7]), ("30%", [3, 5, 7]), (3, [3, 6, 7]), (5, [3, 6, 7])])
+def test_a_repaired_plan_lets_a_partition_go_on_by_fewer_but_not_by_more(most, numbers):
+    def given(most):
+        return plan_of_partition({"order": "ordinal", "settle": "60s", "max_unavailable": most})
+
+    for again in (False, True):
+        cluster = partitioned(7)
+        before = spec_of(cluster)
+        kill(cluster, given(3), 30)
+        if again:
+            kill(cluster, given(most), 30)
+        result = start_partition(cluster, given(most))
+        assert outcome(result) in ("restarted", "already_restarted"), result
+        assert [number for _name, number in cluster.replaced] == numbers and spec_of(cluster) == before
+
+
+def test_a_restart_that_is_tried_again_with_a_repaired_plan_begins_with_fewer():
+    cluster = partitioned(7)
+    before, three = spec_of(cluster), {"order": "ordinal", "settle": "60s", "max_unavailable": 3}
+    cluster.go_on(executor := Executor(cluster))
+    one = cluster.objects[kinds.path("StatefulSet", "shop", "db")]
+    executor.later(30, lambda: cluster.restart_container(one, cluster.pods[0]))
+    options = {"run_id": "r1", "journal": {"clusters": ["eu"]}}
+    result = calling.run("k8s_rollout_restart", cluster, plan=plan_of_partition(three), **options)
+    assert outcome(result) == "failed" and cluster.replaced == [("db", 3)], result
+    Executor(cluster)
+    one["status"]["readyReplicas"] = 6
+    given = plan_of_partition({**three, "max_unavailable": 2})
+    assert outcome(calling.run("k8s_rollout_restart", cluster, plan=given, **options)) == "restarted"
+    assert [number for _name, number in cluster.replaced] == [3, 2, 4, 6, 7] and spec_of(cluster) == before

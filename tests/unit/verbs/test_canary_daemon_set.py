@@ -10,16 +10,30 @@ import json
 import calling
 import pytest
 from budgets import budget
-from daemons import ROLLING, DaemonCluster, daemon_set
-from simulation import Executor, Killed, Noting
+from daemons import (
+    AGENT,
+    PATH,
+    ROLLING,
+    DaemonCluster,
+    carry_out,
+    daemon_set,
+    kill,
+    leftovers_of,
+    message,
+    outcome,
+    runs,
+    start,
+    strategy_of,
+    undo,
+)
+from one_by_one import ZONE, on_delete
+from simulation import Executor, Noting
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
-AGENT = kinds.path("DaemonSet", "shop", "agent")
-PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
 # The nodes are in the zones b, c, a, b, c.
 FIRST = ["agent-2", "agent-0", "agent-3"]
 SHUT = {"shut": {"tcp": "127.0.0.1:1", "timeout": "20s"}}  # a port on which nothing listens
@@ -35,57 +49,6 @@ def plan(pods=3, hold="60s", gates=(), **defaults):
         "workloads": [{"id": "agent", "kind": "DaemonSet", "name": "agent", "canary": canary}],
         **({"gates": SHUT} if gates else {}),
     }
-
-
-def carry_out(cluster, plan, run="r1", check_mode=False, **options):
-    """A start in the executor that the cluster has already."""
-    options = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
-    return calling.run("k8s_rollout_restart", cluster, check_mode, **options)
-
-
-def start(cluster, plan, run="r1", check_mode=False, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, run, check_mode, **options)
-
-
-def undo(cluster):
-    cluster.go_on(Executor(cluster))
-    return calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
-
-
-def leftovers_of(cluster, **options):
-    cluster.go_on(Executor(cluster))
-    result = calling.run("k8s_rollout_leftovers", cluster, **options)
-    return [(one["code"], one["repaired"]) for one in result["leftovers"] if one["code"] != "locked"], result
-
-
-def kill(cluster, plan, at):
-    """A start that is killed at this instant."""
-
-    def end():
-        raise Killed
-
-    Executor(cluster).later(at, end)
-    with pytest.raises(Killed):
-        carry_out(cluster, plan)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"]
-
-
-def message(result):
-    (one,) = result["results"]
-    return one["message"]
-
-
-def strategy_of(cluster):
-    return cluster.objects[AGENT]["spec"]["updateStrategy"]
-
-
-def runs(cluster):
-    return {pod["metadata"]["name"]: kinds.annotations_of(pod).get(marks.RUN) for pod in cluster.pods}
 
 
 def test_chosen_pods_are_evicted_zone_by_zone_and_held_and_the_controller_replaces_the_others():
@@ -112,7 +75,40 @@ def test_the_zone_of_each_node_is_read_once_although_the_status_changes_meanwhil
 
     cluster.fail, executor.late = show, 0.1
     assert outcome(carry_out(cluster, plan())) == "restarted"
-    assert len([path for _verb, path in cluster.asked if "/nodes/" in path]) == 5
+    assert len(nodes_read(cluster)) == 5
+
+
+class CountingNodes(Executor):
+    """Knows the numbers of nodes that each call has read, if any."""
+
+    def do(self, token, call, *args, urgent=False):
+        def counted(*args):
+            before = nodes_read(self.cluster)
+            try:
+                return call(*args)
+            finally:
+                self.counts = [*getattr(self, "counts", []), len(nodes_read(self.cluster)) - len(before)]
+
+        super().do(token, counted, *args, urgent=urgent)
+
+
+def nodes_read(cluster):
+    return [path for _verb, path in cluster.asked if "/nodes/" in path]
+
+
+def test_no_call_reads_the_zones_of_many_nodes_and_each_is_read_once_for_all_daemon_sets():
+    cluster = DaemonCluster(daemon_set(pods=22), daemon_set("proxy", pods=60))
+    for number in range(60):
+        meta = {"name": f"node-{number}", "labels": {ZONE: "b" if number < 55 else "a"}}
+        cluster.objects[f"/api/v1/nodes/node-{number}"] = {"metadata": meta}
+    given, failing = plan(timeout="10m"), [Unreachable("no answer", transient=True, ambiguous=True)]
+    given["workloads"].append({**given["workloads"][0], "id": "proxy", "name": "proxy", "after": ["agent"]})
+    executor = CountingNodes(cluster)
+    cluster.fail = lambda verb, path: failing.pop() if path.endswith("/node-40") and failing else None
+    carry_out(cluster, given, wait_timeout="4m")
+    assert cluster.evicted == ["agent-0", "agent-1", "agent-10", "proxy-55", "proxy-56", "proxy-57"]
+    assert max(executor.counts) == 20 and len(set(nodes_read(cluster))) == 60 and not failing
+    assert len(nodes_read(cluster)) <= 60 + 20  # those of the call that failed are read again
 
 
 def moments():
@@ -162,7 +158,7 @@ def test_while_it_is_held_its_status_is_that_of_a_rollout_under_way():
     cluster.go_on(Executor(cluster))
     ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
     result = calling.run("k8s_rollout_status", cluster, wait=False, **ask)
-    told = 'daemon set "agent" in namespace "shop" is held by the canary of run "r1": 1 of 5 pods new'
+    told = 'daemon set "agent" in namespace "shop" is held by run "r1" (update strategy OnDelete): 1 of 5 pods new'
     assert (outcome(result), message(result)) == ("in_progress", told)
     own = DaemonCluster(daemon_set(strategy={"type": "OnDelete"}))
     own.go_on(Executor(own))
@@ -235,6 +231,19 @@ def test_a_canary_that_failed_is_tried_again_on_the_same_nodes():
     assert restart.attempt_of(cluster.objects[AGENT], "r1") == 2
 
 
+def test_a_pod_that_a_failed_canary_has_broken_is_no_node_that_is_down():
+    own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 3}}
+    cluster = DaemonCluster(daemon_set(strategy=own))
+    assert outcome(start(cluster, plan(pods=1, gates=["shut"]))) == "failed" and cluster.evicted == FIRST[:1]
+    cluster.evicted.clear()
+    cluster.broken.add("agent-2")
+    cluster.go_on(Executor(cluster))
+    cluster.set_ready(next(pod for pod in cluster.pods if pod["metadata"]["name"] == "agent-2"), "False")
+    result = carry_out(cluster, plan(pods=1))
+    assert outcome(result) == "unfinished" and cluster.evicted == FIRST[:1] and cluster.fewest["agent"] == 4, result
+    assert restart.attempt_of(cluster.objects[AGENT], "r1") == 2
+
+
 def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer():
     cluster = DaemonCluster(daemon_set())
     cluster.allow = lambda pod: "agent needs 5 healthy pods and has 5 currently"
@@ -247,7 +256,7 @@ def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer(
     assert cluster.evicted == FIRST and strategy_of(cluster) == ROLLING
 
 
-def budgeted(least, strategy=ROLLING):
+def budgeted(least, strategy=None):
     cluster = DaemonCluster(daemon_set(strategy=strategy))
     made = budget("agent", {"matchLabels": {"app": "agent"}}, 5, cluster.pods, minAvailable=least)
     cluster.objects["/apis/policy/v1/namespaces/shop/poddisruptionbudgets/agent"] = made
@@ -280,6 +289,18 @@ def test_a_canary_whose_budgets_allow_no_pod_to_be_stopped_is_refused():
     result = carry_out(cluster, plan(budgets="enforce"))
     assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
     assert "its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted" in message(result)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_canary_that_a_budget_never_lets_evict_a_pod_is_refused_also_with_report(check_mode):
+    cluster = budgeted(5)
+    result = carry_out(cluster, plan(budgets="report"), check_mode=check_mode)
+    assert outcome(result) == "refused" and not cluster.patches and not cluster.dry_runs, result
+    assert message(result) == (
+        'a canary of daemon set "agent" in namespace "shop" evicts pods, but PodDisruptionBudget shop/agent wants 5 healthy pods of '
+        "5, so it never allows to stop any; let the budget allow 1, or leave canary out for it, in an entry of its own"
+    )
+    assert outcome(carry_out(budgeted(4), plan(budgets="report"))) == "restarted"
 
 
 def test_what_settles_after_the_canary_is_the_whole_daemon_set():
@@ -334,7 +355,10 @@ def test_a_deploy_between_a_kill_and_the_next_start_is_not_evicted_into():
 def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept(at):
     own = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"].update(updateStrategy=copy.deepcopy(own))  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"] = copy.deepcopy(own)
+
     Executor(cluster).later(at, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1))) == "restarted"
     assert strategy_of(cluster) == own and cluster.evicted == FIRST[:1]
@@ -343,7 +367,10 @@ def test_a_strategy_that_a_colleague_sets_meanwhile_is_kept(at):
 
 def test_what_a_colleague_changes_beside_the_type_is_kept_when_that_is_given_back():
     cluster = DaemonCluster(daemon_set())
-    change = lambda one: one["spec"]["updateStrategy"]["rollingUpdate"].update(maxUnavailable=2)  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"] = 2
+
     Executor(cluster).later(30, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1))) == "restarted"
     assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
@@ -415,6 +442,32 @@ def test_a_missing_permission_is_told_before_anything_is_touched(module, denied,
     assert not cluster.patches and not cluster.evicted and PATH not in cluster.objects
 
 
+@pytest.mark.parametrize(
+    "denied, needs",
+    [
+        (["ops"], "the canary of a DaemonSet needs"),
+        (["shop"], "between_pods needs"),
+        (["ops", "shop"], "between_pods or a canary needs"),
+    ],
+)
+def test_a_missing_permission_names_what_needs_it(denied, needs):
+    class Denying(DaemonCluster):
+        def create(self, path, body, **options):
+            made = super().create(path, body, **options)
+            asked = body["spec"]["resourceAttributes"] if "/selfsubjectaccessreviews" in path else {}
+            return {"status": {"allowed": False}} if asked.get("namespace") in denied else made
+
+    cluster, other = Denying(daemon_set(), on_delete(name="db")), daemon_set()
+    other["metadata"] |= {"namespace": "ops", "uid": "uid-ops-agent"}
+    cluster.objects[kinds.path("DaemonSet", "ops", "agent")] = other
+    given = plan()
+    given["workloads"][0]["namespace"] = "ops"
+    given["workloads"].append({"id": "db", "kind": "StatefulSet", "name": "db", "between_pods": {"order": "ordinal"}})
+    with pytest.raises(RolloutError) as told:
+        start(cluster, given)
+    assert f", which {needs}; nothing was touched" in str(told.value), told.value
+
+
 def test_an_eviction_that_is_denied_after_all_is_a_failure_and_undone():
     cluster = DaemonCluster(daemon_set())
     cluster.fail = lambda verb, path: Forbidden("may not evict", status=403) if verb == "evict" else None
@@ -459,7 +512,20 @@ def test_a_restart_that_knows_nothing_of_the_canary_is_refused_and_names_the_run
     ask = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"], "run_id": "other"}
     result = calling.run("k8s_rollout_restart", cluster, **ask, **({"between_pods": between} if between else {}))
     assert outcome(result) == "refused" and cluster.evicted == evicted and len(cluster.patches) == 1
-    assert 'is held by the canary of run "r1" (update strategy OnDelete); continue that run' in message(result)
+    assert 'is held by run "r1" (update strategy OnDelete); continue that run' in message(result)
+
+
+@pytest.mark.parametrize("ask", [{}, {"run_id": "r1"}], ids=["previous", "run"])
+def test_an_undo_without_the_journal_is_refused_while_a_canary_holds_it(ask):
+    cluster = DaemonCluster(daemon_set())
+    kill(cluster, plan(), 30)
+    cluster.go_on(Executor(cluster))
+    which = {"namespace": ["shop"], "kind": ["DaemonSet"], "name": ["agent"]}
+    result = calling.run("k8s_rollout_undo", cluster, **which, **ask)
+    assert outcome(result) == "refused" and len(cluster.patches) == 1, result
+    assert 'run "r1" (update strategy OnDelete); continue that run, undo it, or' in message(result)
+    assert message(result).endswith("; an undo gives it back only with the journal of that run")
+    assert outcome(undo(cluster)) == "undone" and strategy_of(cluster) == ROLLING
 
 
 def test_leftovers_give_back_the_strategy_of_what_somebody_else_has_restarted():

@@ -117,3 +117,46 @@ def test_the_preflight_counts_the_pods_of_a_canary_which_run_beside_the_old_ones
 
     assert "quota" in codes()
     assert "quota" not in codes(canary=None)
+
+
+JOB = "/apis/batch/v1/namespaces/shop/jobs/fine"
+OPEN = {"conditions": [{"type": "Complete", "status": "True"}]}
+FINE = {"fine": {"job": "shop/fine", "timeout": "10m", "interval": "5s"}}
+
+
+def open_until(cluster, at, again_at):
+    """The gate is closed in between."""
+    cluster.objects[JOB] = {"status": OPEN}
+    cluster.executor.later(at, lambda: cluster.objects[JOB].update(status={}))
+    cluster.executor.later(again_at, lambda: cluster.objects[JOB].update(status=OPEN))
+    return cluster
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_gates_of_a_canary_are_asked_again_after_it_has_waited_for_room(kind):
+    cluster = open_until(broken(kind), 60, 200)
+    given = plan(kind, canary={"pods": 1, "hold": "20s", "gates": ["fine"]})
+    assert ended(carry_out(cluster, {**given, "gates": FINE}))[0] == "restarted"
+    assert all(at >= 200 for at, _healthy in cluster.stopped[kind == "StatefulSet" :]) and len(cluster.stopped) >= 3
+    assert len([path for _verb, path in cluster.asked if path == JOB]) < 40
+
+
+def test_a_partition_does_not_go_down_on_gates_that_opened_before_it_waited_for_room():
+    cluster = open_until(broken("StatefulSet"), 60, 200)
+    given = plan("StatefulSet", canary=None, between_pods={"order": "ordinal", "settle": "20s", "gates": ["fine"]})
+    assert ended(carry_out(cluster, {**given, "gates": FINE}))[0] == "restarted"
+    first, *later = [at for at, _name in cluster.patches]
+    assert first < 60 and len(later) == 3 and min(later) >= 200
+    assert len([path for _verb, path in cluster.asked if path == JOB]) < 40
+
+
+def test_a_gate_that_is_open_only_without_room_is_waited_for_without_haste():
+    cluster = broken("StatefulSet", mended_at=None)
+    cluster.objects[JOB] = {"status": OPEN}
+    for at in range(100, 600, 20):
+        cluster.executor.later(at, lambda at=at: cluster.break_one(is_ready=at % 40 == 0))
+    given = plan("StatefulSet", canary={"pods": 1, "hold": "20s", "gates": ["fine"]})
+    hold = {"fine": {**FINE["fine"], "for": "30s"}}
+    said, message = ended(carry_out(cluster, {**given, "gates": hold}, wait_timeout="500s"))
+    assert said == "unfinished" and len(cluster.stopped) == 1, message
+    assert len(cluster.asked) < 1500

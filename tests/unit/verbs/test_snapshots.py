@@ -94,6 +94,21 @@ def test_what_is_waited_for_is_told_and_a_resume_makes_none_twice():
     assert [claim for _at, claim in cluster.made] == CLAIMS * 2 and len(cluster.snapshots()) == 6
 
 
+def test_a_restart_that_is_tried_again_waits_for_snapshots_of_its_own():
+    cluster = SnapshottingCluster(on_delete())
+    cluster.fail = lambda verb, path: Forbidden("no", status=403) if verb == "evict" else None
+    assert outcome(start(cluster, plan_of(BETWEEN))) == "failed" and len(cluster.made) == 3
+    cluster.fail = lambda verb, path: None
+    later(cluster)
+    assert outcome(start(cluster, plan_of(BETWEEN), wait_timeout="10s")) == "not_started" and len(cluster.patches) == 1
+    later(cluster)
+    assert outcome(start(cluster, plan_of(BETWEEN))) == "restarted"
+    assert [claim for _at, claim in cluster.made] == CLAIMS * 2 and len(cluster.snapshots()) == 6
+    ready = [path for path, one in cluster.snapshots().items() if one.get("status")]
+    assert len(ready) == 6 and len(cluster.patches) == 2
+    assert cluster.patches[1][0] >= 20 and cluster.evicted == ["db-2", "db-1", "db-0"]
+
+
 def _end():
     raise Killed
 
@@ -265,7 +280,8 @@ def test_an_undo_needs_no_snapshots_and_they_stay():
 def test_names_and_labels_are_valid_and_the_same_for_the_same_run_and_claim():
     long = "a" * 253
     names = {snapshots.name_of(run, claim) for run in ("r1", "r2") for claim in ("data-db-0", "data-db-1", long)}
-    assert len(names) == 6 and all(len(name) <= 253 for name in names)
+    names |= {snapshots.name_of("r1", "data-db-0", attempt) for attempt in (1, 2, 3)}
+    assert len(names) == 8 and all(len(name) <= 253 for name in names)
     labels = snapshots.labels_of(on_delete(name="x" * 100), "a run / of somebody")
     assert all(len(value) <= 63 and " " not in value for value in labels.values())
     assert labels[marks.RUN] != "a run / of somebody"
