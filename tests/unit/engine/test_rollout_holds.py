@@ -18,6 +18,8 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads 
 from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import EnforceStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import Answer
+from ansible_collections.restartx.core.plugins.module_utils.engine.give_back import GiveBackStep
+from ansible_collections.restartx.core.plugins.module_utils.engine.lifecycle import Lifecycle
 from ansible_collections.restartx.core.plugins.module_utils.engine.requests import Mode
 from ansible_collections.restartx.core.plugins.module_utils.engine.rollout_holds import RolloutHolds
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import State
@@ -25,6 +27,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.task import T
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budget_hold, kinds, restart
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import Cover
+from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import Canary
 
 ONE = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
@@ -52,11 +55,13 @@ class Both:
         self.clock, self.sent = FakeClock(), []
         self.tasks = [self._task(half_done(name)) for name in ("api", "web")]
         self.budgets = BudgetHold(self.tasks, {"all"}, "r1", None, self.clock, {}, 0.0)
-        executor = types.SimpleNamespace(
+        self.executor = types.SimpleNamespace(
             clock=self.clock, cluster=None, do=lambda token, *_work: self.sent.append(token)
         )
-        permission = types.SimpleNamespace(permitted=lambda **_what: None)
-        self.holds = RolloutHolds(executor, Timers(), permission, lambda task: None, lambda task: None)
+        self.permission = types.SimpleNamespace(
+            permitted=lambda *_what, **_more: None, options=types.SimpleNamespace(wait=True), cancelled=None, until=None
+        )
+        self.holds = RolloutHolds(self.executor, Timers(), self.permission, lambda task: None, lambda task: None)
         for task in self.tasks:
             task.room = self.budgets.room
             self.holds.begin(task)
@@ -121,3 +126,17 @@ def test_if_it_cannot_be_let_go_on_another_one_is(attempts):
     assert first.held and not first.let_go
     both.passes(4)
     assert len({key for _what, key in both.sent}) == 2
+
+
+def test_what_somebody_deploys_takes_room_once_it_is_no_longer_held():
+    both = Both()
+    both.passes(2, healthy=6)
+    first, other = both.tasks
+    first.object["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
+    tasks, given = {first.key: first}, (both.executor, both.permission, Timers(), lambda task: None, None)
+    Lifecycle(tasks, *given).end(first, Outcome.SUPERSEDED, "somebody has deployed")
+    assert isinstance(first.step, GiveBackStep) and both.sent == [("act", first.key)]
+    first.object = gone_on(first, 0)
+    first.to(State.ENDED, both.clock)
+    both.passes(10)
+    assert len(both.sent) == 1 and "other rollouts of the run may still stop 1" in other.held
