@@ -146,7 +146,7 @@ class RolloutHolds:
         if answer.error is None:
             self._goes_on(task, course)
         else:
-            task.let_go = False
+            task.let_go = getattr(answer.error, "ambiguous", False)  # then it may go on already
             self._again(task, course, answer, "let go on")
 
     def _answered(self, task: Task, answer: Answer) -> _Course | None:

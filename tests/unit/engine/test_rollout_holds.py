@@ -13,7 +13,7 @@ import pytest
 from canaries import rolled_out
 from simulation import FakeClock
 
-from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import Look
 from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import EnforceStep
@@ -140,3 +140,13 @@ def test_what_somebody_deploys_takes_room_once_it_is_no_longer_held():
     first.to(State.ENDED, both.clock)
     both.passes(10)
     assert len(both.sent) == 1 and "other rollouts of the run may still stop 1" in other.held
+
+
+def test_what_may_have_been_let_go_on_takes_room():
+    both = Both()
+    both.passes(4)
+    first = both.answer("let_go", error=Unreachable("no answer", ambiguous=True))
+    both.passes(4)
+    assert both.sent == [("let_go", first.key)]
+    both.passes(6)
+    assert both.sent == [("let_go", first.key)] * 2
