@@ -153,7 +153,8 @@ class BudgetHold:
         return None
 
     def room(self, task: Task) -> Room:
-        """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none."""
+        """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none
+        until they are let go on."""
         now, namespace, workload = self.clock.monotonic(), task.key[1], self._object(task)
         if not (kinds.kind_of(workload).stops_at_once(workload) and budget_hold.rest(workload)):
             return Room(until=now + FRESH)
@@ -166,7 +167,7 @@ class BudgetHold:
         for cover in known.covers:
             if budgets.may_select(cover.budget, workload):
                 self._pending_of(cover)
-                others = [one for one in self._covered[id(cover)] if one is not task and not one.held]
+                others = [one for one in self._covered[id(cover)] if one is not task and (one.let_go or not one.held)]
                 pending = sum(self._may_stop(cover, one) for one in others if self._is_under_way(one))
                 reason = cover.closed_midway(workload, pending)
                 if reason:

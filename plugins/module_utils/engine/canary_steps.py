@@ -56,9 +56,10 @@ class Held(Step):
     its: Canary
 
     def replaced(self, workload: dict) -> str | None:
-        if self.its.enforced is not None and not budget_hold.is_held(workload, self.its):
+        its = canary.stage(workload, self.its, self.stamp.run)
+        if its.enforced is not None and not budget_hold.is_held(workload, its):
             return None  # what somebody deploys is not held, and rolled out as the restart is
-        return _replaced(workload, self.its, self.stamp, self.mode)
+        return _replaced(workload, its, self.stamp, self.mode)
 
     def released(self, workload: dict) -> dict:
         found = enforce.after_canary(workload, self.its, self.stamp.run)
@@ -201,12 +202,12 @@ class TrialStep(Held):
 
 @dataclass(frozen=True)
 class AfterCanaryStep(Holdable):
-    """Sets what budgets ask for in place of what has held the canary, and follows the rest of the rollout."""
+    """Sets what budgets ask for in place of what has held the canary, and follows the rest of the rollout. Until that is
+    set, the canary holds the workload."""
 
     stamp: restart.Stamp
     mode: Mode
-    its: Canary  # without the canary
-    canary: Canary
+    its: Canary
     goes_on = True
     settles = False
     outcome = Outcome.RESTARTED
@@ -218,9 +219,9 @@ class AfterCanaryStep(Holdable):
         return Act() if self._patch(workload) else Follow(Outcome.ALREADY_RESTARTED)
 
     def _patch(self, workload: dict) -> Patch | None:
-        if not canary.present(workload, self.canary, self.stamp.run):
+        if not canary.present(workload, self.its, self.stamp.run):
             return None
-        return exact_patch.exactly(workload, enforce.after_canary(workload, self.canary, self.stamp.run))
+        return exact_patch.exactly(workload, enforce.after_canary(workload, self.its, self.stamp.run))
 
     def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
         patch = self._patch(workload)
@@ -236,8 +237,8 @@ class AfterCanaryStep(Holdable):
         return _taken_back(workload, self.stamp, self.mode)
 
     def released(self, workload: dict) -> dict:
-        if canary.present(workload, self.canary, self.stamp.run):
-            return enforce.after_canary(workload, self.canary, self.stamp.run)
+        if canary.present(workload, self.its, self.stamp.run):
+            return enforce.after_canary(workload, self.its, self.stamp.run)
         return budget_hold.freed(workload, self.its)
 
 
@@ -276,7 +277,7 @@ def of_enforced(first: CanaryStep | EnforceStep) -> ReleaseStep:
 def of(first: CanaryStep | EnforceStep, trial: Trial) -> list[Step]:
     """The steps that follow the restart of the first pods."""
     stamp, mode, its = first.stamp, first.mode, first.its
-    rest = [] if its.afterwards is None else [AfterCanaryStep(stamp, mode, its.enforcing, its)]
+    rest = [] if its.afterwards is None else [AfterCanaryStep(stamp, mode, its)]
     return [TrialStep(stamp, mode, its, trial), *rest, ReleaseStep(stamp, mode, its.enforcing)]
 
 

@@ -143,7 +143,7 @@ class Lifecycle:
             task.reaction = f"{task.reaction}; {told}" if task.reaction else told
             message = f"{task.failure[1]}; {told}"
         if give_back:
-            task.failure = outcome, message
+            task.failure, task.held = (outcome, message), ""  # nothing of it is held from now on
             task.queue.clear()
             task.then(give_back, after_failure=True)
             task.advance(failed=True)

@@ -70,7 +70,7 @@ class RolloutHolds:
     def begin(self, task: Task) -> None:
         """A rollout of the task begins. An earlier start may have held it."""
         self._courses.pop(task.key, None)
-        task.held = ""
+        task.held, task.let_go = "", False
         held = task.step.is_held(task.object)
         if not held and (task.room is None or not task.step.may_hold(task.object)):
             return
@@ -108,6 +108,7 @@ class RolloutHolds:
         if room.known and course.held and not room.reason:
             course.room_since = now if course.room_since is None else course.room_since
             if task.room is None or now - course.room_since >= STEADY:
+                task.let_go = True  # from now on, it takes the room that others see
                 self._send(task, course, "let_go", task.step.go_on)
                 return
         elif room.known and course.held:
@@ -145,6 +146,7 @@ class RolloutHolds:
         if answer.error is None:
             self._goes_on(task, course)
         else:
+            task.let_go = getattr(answer.error, "ambiguous", False)  # then it may go on already
             self._again(task, course, answer, "let go on")
 
     def _answered(self, task: Task, answer: Answer) -> _Course | None:
@@ -182,7 +184,8 @@ class RolloutHolds:
 
     def _goes_on(self, task: Task, course: _Course) -> None:
         now, left = self._executor.clock.monotonic(), course.left
-        course.held, course.left, course.room_since, task.held, task.message = False, None, None, "", ""
+        course.held, course.left, course.room_since = False, None, None
+        task.held, task.let_go, task.message = "", False, ""
         if task.state is State.SETTLING:
             task.to(State.WATCHING, self._executor.clock)
         self._moves(task)

@@ -48,6 +48,7 @@ class _Course:
     gates: Series | None = None  # while they are asked
     pods_due: float | None = None  # when the pods are to be read
     passed: bool = False  # hold and gates; the pods are read a last time
+    waits: bool = False  # for room, so that is asked for before the pods are read again
     waited: bool = False  # for room since the gates were asked, so what they said may no longer be so
 
 
@@ -69,7 +70,7 @@ class Trials:
         self._executor = executor
         self._timers = timers
         self._ended = ended
-        self._failed = failed
+        self._tell_failed = failed
         self._moves = moves
         self._courses: dict[Key, _Course] = {}
 
@@ -95,14 +96,15 @@ class Trials:
         self._gates.ring(task, course.gates, now)
         if course.pods_due is not None and now >= course.pods_due:
             course.pods_due = None
-            self.look(task)
+            if not (course.waits and self._awaits_room(task, course, _its(task))):
+                self.look(task)
 
     def _course(self, task: Task) -> _Course:
         return self._courses.setdefault(task.key, _Course(self._executor.clock.monotonic()))
 
     def _ask_pods(self, task: Task, course: _Course) -> None:
         course.asked_at = self._executor.clock.monotonic()
-        course.again = False
+        course.again = course.waits = False
         until = course.asked_at + READ_SECONDS
         self._executor.do(("canary", task.key), requests.pods_and_newest, self._executor.cluster, task.object, until)
 
@@ -115,7 +117,7 @@ class Trials:
         if answer.error is not None:
             self._unread(task, course, str(answer.error), now)
             return
-        course.unread_since, task.held = None, ""
+        course.unread_since = None
         pods, newest = answer.value
         if course.pods is None:
             self._begin_hold(task, course, its, trial.ready_pods(task.object, pods, newest), now)
@@ -177,20 +179,27 @@ class Trials:
             self._ask_pods(task, course)
 
     def _awaits_room(self, task: Task, course: _Course, its: Trial) -> bool:
-        """Whether budgets leave no room for what follows. Its pods are still looked after, and it is asked again then."""
-        room = task.room(task) if task.room else Room()
-        task.held = room.reason if room.known else ""
+        """Whether budgets leave no room for what follows. Then they are asked again, and its pods are read if its workload
+        changes. What was said last counts while they are being read."""
+        room, now = task.room(task) if task.room else Room(), self._executor.clock.monotonic()
+        task.held = room.reason if room.known else task.held
+        course.waits = bool(room.reason)
         if not room.reason:
             return False
-        now = self._executor.clock.monotonic()
         course.waited = course.waited or room.known or room.until > now  # not only for a first answer
         course.pods_due = self._timers.set(task, max(room.until, now + (ROOM_AGAIN if room.known else SOON)))
-        task.message = f"{its.words}: {canary.words(task.object)}; the rest waits, because {room.reason}"
+        if room.known or room.until > now:
+            task.message = f"{its.words}: {canary.words(task.object)}; the rest waits, because {room.reason}"
         return True
+
+    def _failed(self, task: Task, outcome: Outcome, message: str) -> None:
+        task.held = ""
+        self._tell_failed(task, outcome, message)
 
     def _await_others(self, task: Task, course: _Course, its: Trial, counts: status.Counts) -> None:
         """Another pod is not ready, so none may be replaced now. The gates are asked once all are."""
         course.passed = course.waited = False
+        task.held = ""
         task.message = f"{its.words}: {canary.words(task.object)}; {counts.ready} of {counts.wanted} pods are ready"
         if task.state is State.SETTLING:
             task.to(State.WATCHING, self._executor.clock)

@@ -111,7 +111,8 @@ def tightener(runs: t.Iterable[dict], workload: dict, run: str | None = None) ->
 
 def tight_refusal(run: Journal, workload: dict, its: Canary) -> str:
     """Why a workload whose strategy another run has changed is not restarted, with what to do."""
-    held, whose = canary.how_held(workload, its, run["run"]), its.whose(f'run "{run["run"]}"')
+    held = canary.how_held(workload, its, run["run"])
+    whose = canary.stage(workload, its, run["run"]).whose(f'run "{run["run"]}"')
     return (
         f"{kinds.label(workload)} {whose} ({held}); continue that run, undo it, or "
         f"give the strategy back ({hold.LEFTOVERS}), then start again"

@@ -209,7 +209,8 @@ def _tightened(run: Run, key: Key, one: dict, place: Place) -> Leftover | None:
     told, its = _canary(run, key, one), held.canary_in(run.keys[key], one, run.journal["run"])
     if not (told and its):
         return None
-    sentence = f"{kinds.label(one)} {its.whose(_by(run))}: {told}"
+    whose = canary.stage(one, its, run.journal["run"]).whose(_by(run))
+    sentence = f"{kinds.label(one)} {whose}: {told}"
     return _workload(TIGHTENED, run, key, sentence, place.playbook("leftovers", repair="true"))
 
 
@@ -260,7 +261,7 @@ def _to_restart(
         code, words = UNFINISHED, f"was {'refused' if refused else 'not restarted'} by {_by(run)}"
     sentence = f"{kinds.label(one)} {words}"
     if tight and run.readable and run.newest:
-        its = canary.Canary.of_record(entry["canary"])
+        its = canary.stage(one, canary.Canary.of_record(entry["canary"]), known["run"])
         of_budgets = "its strategy is still tightened for budgets"
         holds = f"its {its.words} holds it" if its.enforced is None else of_budgets
         sentence += f"; {holds}: {tight}"

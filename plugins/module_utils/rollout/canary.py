@@ -39,9 +39,11 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strate
     ROLLING,
     TYPE,
     Canary,
+    given_back,
+    part_of,
 )
 
-__all__ = ["NONE", "Canary"]
+__all__ = ["NONE", "Canary", "given_back"]
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,16 @@ def refusal(workload: Object, canary: Canary, run: str, field_manager: str) -> s
                 f"take spec.{kind.strategy}.{part} out of what it applies, or leave {option} out for it"
             )
     free = released(workload, canary, run)
+    again = (
+        f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
+    )
     if not given_back(free, canary):
-        return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; start again"
+        return f"the strategy of {kind.label(workload)} was changed since its {canary.words} was planned; {again}"
     if canary.evicts:
         return None  # nodes come and go
     fresh = of(free, Each(canary.pods) if canary.moves else canary.pods)
     if (fresh.pods, fresh.partition) == (canary.pods, canary.partition):
         return None
-    again = (
-        f"give its strategy back ({LEFTOVERS}), then start again" if tightened(workload, canary, run) else "start again"
-    )
     return (
         f"{kind.label(workload)} was scaled to {kind.wanted(workload)} since its {canary.words} was planned, so other pods "
         f"would be first; {again}"
@@ -160,8 +162,8 @@ def tightened(workload: Object, canary: Canary, run: str) -> bool:
     where = (_strategy(workload), *canary.path)
     return (
         bool(canary.differences)
-        and canary.holds(_part(workload, canary))
-        and _set_by(workload, canary, run, [(*where, name) for name in canary.differences])
+        and canary.holds(part_of(workload, canary))
+        and _set_by(workload, canary, run, [(*where, name) for name in canary.differences if name in canary.deciding])
     )
 
 
@@ -201,7 +203,8 @@ def released(workload: Object, canary: Canary, run: str) -> Object:
     free = budget_hold.freed(workload, canary)
     if _paused_by_run(workload, canary, run):
         free = {**free, "spec": {name: value for name, value in free["spec"].items() if name != "paused"}}
-    return tight_strategy.restored(free, canary, canary.tight) if tightened(workload, canary, run) else free
+    names = canary.kept(part_of(workload, canary))
+    return tight_strategy.restored(free, canary, names) if tightened(workload, canary, run) else free
 
 
 def some_at_a_time(workload: Object, canary: Canary) -> Object:
@@ -259,8 +262,9 @@ def how_held(workload: Object, canary: Canary, run: str) -> str:
     canary = stage(workload, canary, run)
     parts = ["paused"] if _paused_by_run(workload, canary, run) else budget_hold.how(workload, canary)
     if tightened(workload, canary, run):
-        now = _part(workload, canary)
-        parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in canary.differences]
+        now = part_of(workload, canary)
+        names = [name for name in canary.kept(now) if name in canary.differences]
+        parts += [f"{'update strategy' if name == TYPE else name} {now[name]}" for name in names]
     return " and ".join(parts)
 
 
@@ -281,20 +285,12 @@ def _strategy(workload: Object) -> str:
     return kinds.kind_of(workload).strategy
 
 
-def _part(workload: Object, canary: Canary) -> Object:
-    return canary.part(kinds.kind_of(workload).strategy_of(workload)) or {}
-
-
-def given_back(workload: Object, canary: Canary) -> bool:
-    """Whether the strategy is what it was before, in all that the canary sets."""
-    before, now = canary.rolling or {}, _part(workload, canary)
-    return all(now.get(name) == before.get(name) for name in canary.tight)
-
-
 def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
-    """Whether the run has paused the workload. After its strategy was given back, somebody else has."""
+    """Whether the canary has paused the workload. After the run has given its strategy back, something else has. Whoever else
+    sets the strategy as it was before leaves the pause to the canary."""
     if not (canary.pods and field(workload, "spec.paused") and _set_by(workload, canary, run, [("paused",)])):
         return False
     if not canary.differences:
         return True
-    return tightened(workload, canary, run) or (marks.run_of(workload) == run and not given_back(workload, canary))
+    kept = not given_back(workload, canary) or tight_strategy.set_by_others(workload, canary)
+    return tightened(workload, canary, run) or (kept and marks.run_of(workload) == run)

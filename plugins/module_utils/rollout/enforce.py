@@ -97,9 +97,10 @@ def tightened(workload: Object, its: Canary) -> Object:
 
 
 def after_canary(workload: Object, its: Canary, run: str) -> Object:
-    """The workload as it is after a canary of this run, with what budgets ask for, if they do."""
+    """The workload as it is after a canary of this run, with what budgets ask for, if they do, and if nobody has changed the
+    strategy meanwhile."""
     free = canary.released(workload, its, run)
-    return free if its.afterwards is None else tightened(free, its.enforcing)
+    return tightened(free, its.enforcing) if its.afterwards and canary.given_back(free, its.enforcing) else free
 
 
 def advice(workload: Object, covers: t.Sequence[Cover]) -> str:

@@ -10,7 +10,11 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
-from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object
+from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import (
+    Object,
+    managers_of,
+    owned_fields,
+)
 
 ROLLING = "rollingUpdate"
 TYPE, ON_DELETE = "type", "OnDelete"
@@ -115,11 +119,21 @@ class Canary:
         """What of that was not so before."""
         return {name: value for name, value in self.tight.items() if (self.rolling or {}).get(name) != value}
 
+    @property
+    def deciding(self) -> Object:
+        """What of that shows whether it is still set: a partition holds a workload whatever else is changed."""
+        tight, partition = self.tight, self.differences.get("partition")
+        return tight if partition is None else {"partition": partition}
+
     def holds(self, now: Object) -> bool:
         """Whether this is what it has set."""
         if self.lowers and self.tight:
             return self.floor < (now.get("partition") or 0) <= self.tight["partition"]
-        return all(now.get(name) == value for name, value in self.tight.items())
+        return all(now.get(name) == value for name, value in self.deciding.items())
+
+    def kept(self, now: Object) -> list[str]:
+        """The names of what nobody has changed since, if it holds."""
+        return [name for name, value in self.tight.items() if name in self.deciding or now.get(name) == value]
 
     @property
     def floor(self) -> int:
@@ -142,6 +156,24 @@ class Canary:
 
 
 NONE = Canary(0, None)
+
+
+def part_of(workload: Object, its: Canary) -> Object:
+    """The part of the strategy of a workload in which it changes something."""
+    return its.part(kinds.kind_of(workload).strategy_of(workload)) or {}
+
+
+def given_back(workload: Object, its: Canary) -> bool:
+    """Whether the strategy is what it was before, in all that the canary sets."""
+    before, now = its.rolling or {}, part_of(workload, its)
+    return all(now.get(name) == before.get(name) for name in its.tight)
+
+
+def set_by_others(workload: Object, its: Canary) -> bool:
+    """Whether another manager has set, or set back, what it changes."""
+    where = (kinds.kind_of(workload).strategy, *its.path)
+    others = [entry for entry in managers_of(workload) if entry.get("manager") not in its.managers]
+    return any(owned_fields(entry, "spec", *where, name) is not None for entry in others for name in its.differences)
 
 
 def restored(workload: Object, its: Canary, names: t.Container[str]) -> Object:

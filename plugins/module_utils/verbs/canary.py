@@ -131,12 +131,6 @@ def _judged(entry: Entry, workload: dict) -> tuple[t.Sequence[str], float]:
     return (entry.canary.gates, entry.canary.hold) if entry.canary else ((), 0.0)
 
 
-def planned(step: steps.RestartStep, workload: dict, pods: canary.Pods) -> steps.RestartStep | None:
-    """The step that sends the restart of the first pods in the check of a plan; None if the workload has no canary."""
-    its = canary.planned(workload, pods)
-    return first(step, its) if its else None
-
-
 def first(step: steps.RestartStep, its: Canary) -> CanaryStep | EnforceStep:
     """The restart that also sets what its canary or budgets need, in place of a plain one."""
     given = {name: getattr(step, name) for name in ("stamp", "mode", "now", "allow_owned", "settled", "under_way")}

@@ -68,10 +68,10 @@ def restarts(call: Call, entries: t.Sequence[Entry], found: Found, runs: t.Seque
             task.step = _of_tight(step, task.object, *tight)
         elif _only_waited_for(task.object, runs, params["field_manager"]):
             task.step = replace(t.cast(steps.RestartStep, task.step), under_way=True)
-        elif task.group in canaries:
-            task.step = canary.planned(step, task.object, canaries[task.group]) or task.step
-        elif task.key in enforced:
-            task.step = canary.first(step, enforced[task.key])
+        elif its := held.canary_of(
+            None, task.object, canaries.get(task.group), enforced.get(task.key), stamp.run, params["field_manager"]
+        ):
+            task.step = canary.first(step, its)
     pipeline.carry_out(call, found, unordered, tasks, RunOptions(wait=False))
     for task in tasks:
         good = task.good or NO_DRY_RUN in task.message

@@ -15,6 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.record import held, 
 from ansible_collections.restartx.core.plugins.module_utils.record.holders import Holder
 from ansible_collections.restartx.core.plugins.module_utils.record.leftovers import Key, Leftover, Run
 from ansible_collections.restartx.core.plugins.module_utils.rollout import canary, exact_patch, hold, kinds, status
+from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import Cover, may_select
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.kind import Patch
@@ -33,6 +34,7 @@ class Done:
     changed: bool = False
     failures: Failures = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)  # what a gate on a Job has kept from being undone
+    going_on: list[dict] = field(default_factory=list)  # workloads whose rollouts it has let go on
 
 
 _EXPECTED = (ClusterError, RolloutError, ScheduleError)
@@ -74,7 +76,7 @@ def repair(call: Call, found: Found, others: t.Sequence[t.Mapping]) -> Done:
     for one in [one for code in leftovers.HELD for one in by_code[code]]:
         _try(done, one, _release, call, found, one)
     for one in by_code[leftovers.TIGHTENED]:
-        _try(done, one, _give_back, call, found, one)
+        _try(done, one, _give_back, call, found, one, done.going_on)
     for one in by_code[leftovers.UNDOING]:
         _try(done, one, _finish_undo, call, one)
     to_restart = [one for code in leftovers.TO_RESTART for one in by_code[code]]
@@ -128,7 +130,7 @@ def _release(call: Call, found: Found, one: Leftover) -> dict:
     return {"changed": body is not None}
 
 
-def _give_back(call: Call, found: Found, one: Leftover) -> dict:
+def _give_back(call: Call, found: Found, one: Leftover, going_on: list[dict]) -> dict:
     if one.key is None or one.run is None:
         raise ValueError(f"{one.object} is no workload of a run")
     workload, run_id = found.objects[one.key], one.run
@@ -139,7 +141,7 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
         free = freed_by_undo(workload, its, run_id)
         goes_on = exact_patch.exactly(workload, free)
         if goes_on:
-            return _let_go_on(call, workload, its, run_id, free, goes_on)
+            return _let_go_on(call, workload, its, run_id, goes_on, going_on)
     if its and patch and its.budgets is not None and status.judge(workload).state != status.DONE:
         if run.undoing:  # the call that finishes the undo gives it back
             return {"changed": False}
@@ -153,12 +155,12 @@ def _give_back(call: Call, found: Found, one: Leftover) -> dict:
     return {"changed": patch is not None}
 
 
-def _let_go_on(call: Call, workload: dict, its: Canary, run: str, free: dict, patch: Patch) -> dict:
-    """Lets a rollout go on that was held for budgets, or by its canary, if budgets leave room for it. It keeps the strategy
-    that they ask for."""
-    label = kinds.label(workload)
+def _let_go_on(call: Call, workload: dict, its: Canary, run: str, patch: Patch, going_on: list[dict]) -> dict:
+    """Lets a rollout go on that was held for budgets, or by its canary, if budgets leave room for it besides those that go on
+    already. It keeps the strategy that they ask for."""
+    label, free = kinds.label(workload), freed_by_undo(workload, its, run)
     covers = look(call.cluster, workload["metadata"]["namespace"], [free], call.deadline)
-    closed = next(filter(None, (cover.closed_midway(free) for cover in covers)), None)
+    closed = next(filter(None, (cover.closed_midway(free, _pending(cover, going_on)) for cover in covers)), None)
     if closed:
         raise RolloutError(
             f"{label} is held ({canary.how_held(workload, its, run)}) and stays so, because {closed}; repair again when there is room, or "
@@ -168,11 +170,17 @@ def _let_go_on(call: Call, workload: dict, its: Canary, run: str, free: dict, pa
     after = requests.patch(
         call.cluster, workload, *sent, lambda now: freed_by_undo(now, its, run)["spec"] == now["spec"]
     )
+    going_on.append(after)
     left = canary.how_held(after, its, run)
     told = (
         f"{label} goes on, and keeps the strategy that was set for budgets ({left}); repair again when it is rolled out"
     )
     return {"changed": True, **({"msg": told} if left else {})}
+
+
+def _pending(cover: Cover, going_on: t.Iterable[dict]) -> int:
+    """How many pods of a budget these rollouts may still stop."""
+    return sum(max(0, cover.may_stop(one)) for one in going_on if may_select(cover.budget, one))
 
 
 def _continuing(call: Call, found: Found, one: Leftover, others: t.Sequence[t.Mapping], undone: bool) -> Call:

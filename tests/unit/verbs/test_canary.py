@@ -11,7 +11,7 @@ from unittest import mock
 
 import calling
 import pytest
-from canaries import SteppingCluster, pod_of, rolled_out
+from canaries import STRATEGY, SteppingCluster, pod_of, rolled_out
 from simulation import Executor, Killed, Noting
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster import web
@@ -236,6 +236,54 @@ def test_what_a_colleague_changed_while_the_canary_was_held_is_kept():
     result = carry_out(cluster, plan())
     assert outcome(result)[0] == "restarted", result
     assert strategy_of(cluster) == {"strategy": own}
+
+
+def set_back(cluster, at):
+    """A colleague applies the manifest, which has the strategy from before."""
+    Executor(cluster).later(
+        at, lambda: cluster.edit(api_of(cluster), lambda one: one["spec"].update(strategy=copy.deepcopy(STRATEGY)))
+    )
+
+
+@pytest.mark.parametrize("budgets", ["report", "enforce"])
+def test_who_sets_the_strategy_back_during_the_hold_leaves_the_pause_to_the_run(budgets):
+    cluster = SteppingCluster([rolled_out("Deployment", "api", 4)])
+    set_back(cluster, 30)
+    result = carry_out(cluster, plan(budgets=budgets))
+    assert outcome(result)[0] == "restarted", result
+    assert strategy_of(cluster) == {"strategy": STRATEGY} and cluster.replaced[-1] == ("api", 4)
+
+
+@pytest.mark.parametrize("module", ["k8s_rollout_restart", "k8s_rollout_undo", "k8s_rollout_leftovers"])
+def test_a_pause_is_released_after_a_kill_if_somebody_has_set_the_strategy_back(module):
+    cluster = SteppingCluster([rolled_out("Deployment", "api", 4)])
+    kill(cluster, plan(), 30)
+    set_back(cluster, 0)
+    cluster.executor.next(10)
+    assert strategy_of(cluster) == {"strategy": STRATEGY, "paused": True}
+    cluster.go_on(Executor(cluster))
+    if module == "k8s_rollout_restart":
+        calling.run(module, cluster, plan=plan(), run_id="r1", journal={"clusters": ["eu"]})
+    elif module == "k8s_rollout_undo":
+        assert outcome(calling.run(module, cluster, run_id="r1", journal={"plan": "ca"}))[0] == "undone"
+    else:
+        calling.run(module, cluster, repair=True)
+    assert strategy_of(cluster) == {"strategy": STRATEGY}
+
+
+def test_what_the_run_has_paused_after_it_gave_the_strategy_back_is_not_released():
+    cluster = SteppingCluster([rolled_out("Deployment", "api", 4)])
+    start(cluster, plan())
+    cluster.patch(
+        kinds.path("Deployment", "shop", "api"), {"spec": {"paused": True}}, "merge", field_manager="restartx"
+    )
+    assert strategy_of(cluster) == {"strategy": STRATEGY, "paused": True}
+    edited = json.loads(cluster.objects[PATH]["data"][journal.KEY])
+    edited["workloads"]["Deployment/shop/api"]["outcome"] = "unfinished"
+    cluster.objects[PATH]["data"][journal.KEY] = json.dumps(edited)
+    cluster.go_on(Executor(cluster))
+    calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")
+    assert strategy_of(cluster) == {"strategy": STRATEGY, "paused": True}
 
 
 def test_gates_must_open_after_the_hold_or_the_canary_has_failed():

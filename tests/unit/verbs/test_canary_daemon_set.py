@@ -288,7 +288,13 @@ def test_a_canary_whose_budgets_allow_no_pod_to_be_stopped_is_refused():
     cluster = budgeted(5)
     result = carry_out(cluster, plan(budgets="enforce"))
     assert outcome(result) == "refused" and not cluster.patches and not cluster.evicted
-    assert "its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted" in message(result)
+    told = "its PodDisruptionBudgets allow no pod to be stopped, but a pod of its canary is evicted"
+    assert told in message(result)
+    for module in ("k8s_rollout_plan", "k8s_rollout_preflight"):
+        cluster = budgeted(5)
+        result = calling.run(module, cluster, plan=plan(budgets="enforce"))
+        assert outcome(result) == "refused" and told in message(result)
+    assert [(one["severity"], one["code"]) for one in result["findings"]] == [("blocker", "patch_refused")]
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
@@ -374,6 +380,14 @@ def test_what_a_colleague_changes_beside_the_type_is_kept_when_that_is_given_bac
     Executor(cluster).later(30, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1))) == "restarted"
     assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 2}}
+
+
+def test_what_a_colleague_changes_beside_the_type_is_kept_when_budgets_are_enforced_too():
+    cluster = budgeted(3, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 3}})
+    change = lambda one: one["spec"]["updateStrategy"]["rollingUpdate"].update(maxUnavailable=1)  # noqa: E731
+    cluster.executor.later(30, lambda: cluster.edit(cluster.objects[AGENT], change))
+    assert outcome(carry_out(cluster, plan(pods=1, budgets="enforce"))) == "restarted"
+    assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 
 
 def owned_by_apply(one):

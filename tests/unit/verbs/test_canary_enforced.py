@@ -15,6 +15,7 @@ from simulation import Executor, Noting
 from starts import carry_out, ended, kill, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
+from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 
@@ -51,6 +52,13 @@ CASES = {
         {"maxUnavailable": 1},
         {"partition": 3, "maxUnavailable": 1},
         {"partition": 0, "maxUnavailable": 1},
+    ),
+    "room for two": (
+        "StatefulSet",
+        THREE,
+        {"maxUnavailable": 2},
+        {"partition": 3, "maxUnavailable": 2},
+        {"partition": 0, "maxUnavailable": 2},
     ),
     "room for all": (
         "StatefulSet",
@@ -201,13 +209,118 @@ def test_who_deploys_meanwhile_gets_the_strategy_back_at_once(case, at):
     assert cluster.strategy == cluster.before
 
 
+# The case, what a colleague sets in the rolling update meanwhile, and what that is at the end.
+CHANGES = [
+    ("room for two", {"maxUnavailable": 1}, {"partition": 0, "maxUnavailable": 1}),
+    ("a surge", {"maxSurge": 2, "maxUnavailable": 1}, {"maxSurge": 2, "maxUnavailable": 1}),
+]
+
+
+def before_the_rest(cluster, action):
+    """Something happens right before the canary is over and the strategy for budgets is sent for the first time."""
+    patch, done = cluster.patch, []
+
+    def meeting(path, body, content, **options):
+        if content == "json" and "/configmaps/" not in path and not done:
+            done.append(path)
+            action()
+        return patch(path, body, content, **options)
+
+    cluster.patch = meeting
+    cluster.go_on(Executor(cluster))
+
+
+def deny():
+    raise Forbidden("denied by a webhook", status=403)
+
+
+@pytest.mark.parametrize(
+    "case, what",
+    [
+        ("room for one", "paused and maxSurge 1 and maxUnavailable 0"),
+        ("a StatefulSet", "partition 3 and maxUnavailable 1"),
+    ],
+)
+def test_if_the_rest_cannot_go_on_the_message_tells_what_the_canary_still_holds(case, what):
+    cluster = made(case)
+    before_the_rest(cluster, deny)
+    said, message = ended(carry_out(cluster, plan(cluster.kind)))
+    assert said == "failed"
+    assert message.startswith(f"denied by a webhook; it stays held after its canary ({what}); to find and give back")
+
+
+@pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
+@pytest.mark.parametrize("keeps_marks", [False, True])
+def test_who_deploys_right_before_the_rest_goes_on_is_not_held(case, keeps_marks):
+    cluster = made(case)
+
+    def change(one):
+        if keeps_marks:
+            one["spec"]["template"]["spec"]["containers"] = [{"name": "main", "image": "shop/api:2"}]
+        else:
+            one["spec"]["template"]["metadata"]["annotations"] = {"version": "2"}
+
+    before_the_rest(cluster, lambda: cluster.edit(cluster.api, change))
+    said, message = ended(carry_out(cluster, plan(cluster.kind)))
+    assert said == "superseded" and message.endswith("; its strategy was given back"), message
+    assert cluster.strategy == cluster.before
+
+
+def set_rolling(cluster, at, change):
+    """A colleague changes the rolling update after so many seconds."""
+    strategy = "strategy" if cluster.kind == "Deployment" else "updateStrategy"
+    edit = lambda one: one["spec"][strategy]["rollingUpdate"].update(change)  # noqa: E731
+    cluster.executor.later(at, lambda: cluster.edit(cluster.api, edit))
+
+
+@pytest.mark.parametrize("case, change, after", CHANGES, ids=[case for case, *_rest in CHANGES])
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_a_colleague_changed_while_the_canary_was_held_is_kept(case, change, after, killed):
+    cluster = made(case)
+    Executor(cluster)
+    at = 15
+    if killed:
+        kill(cluster, 15, plan(cluster.kind))
+        cluster.go_on(Executor(cluster))
+        at = 1
+    set_rolling(cluster, at, change)
+    assert ended(carry_out(cluster, plan(cluster.kind)))[0] in ("restarted", "already_restarted")
+    assert cluster.api["status"]["updatedReplicas"] == 4
+    assert next(iter(cluster.strategy.values())) == {"type": "RollingUpdate", "rollingUpdate": after}
+    assert "paused" not in cluster.strategy
+
+
+def test_a_change_of_a_colleague_that_budgets_do_not_allow_is_kept_and_the_rest_waits():
+    for case in ("no room", "a StatefulSet"):
+        cluster = made(case)
+        Executor(cluster)
+        set_rolling(cluster, 15, {"maxUnavailable": 2})
+        said, message = ended(carry_out(cluster, plan(cluster.kind), wait_timeout="2m"))
+        assert said == "unfinished" and "the rest waits, because PodDisruptionBudget shop/all wants" in message
+        assert "it stays held after its canary" in message
+        assert cluster.api["status"]["updatedReplicas"] == 1
+        assert next(iter(cluster.strategy.values()))["rollingUpdate"]["maxUnavailable"] == 2
+
+
 @pytest.mark.parametrize("case", ["no room", "room for one", "a StatefulSet"])
 @pytest.mark.parametrize("at", [15, 26])
 def test_another_run_refuses_it_and_a_repair_gives_everything_back_in_the_end(case, at):
     kind = CASES[case][0]
     cluster = made(case)
     kill(cluster, at, plan(cluster.kind))
-    assert ended(start(cluster, plan(kind), run="r2"))[0] == "refused"
+    # Without room, the canary sets what follows it too, so that is taken for the canary.
+    by_canary = at == 15 or case == "no room"
+    cluster.go_on(Executor(cluster))
+    (own,) = [one for one in calling.run("k8s_rollout_leftovers", cluster)["leftovers"] if one["code"] == "unfinished"]
+    assert ("; its canary holds it: " if by_canary else "; its strategy is still tightened for budgets: ") in own[
+        "sentence"
+    ]
+    said, message = ended(start(cluster, plan(kind), run="r2"))
+    whose = "is held by the canary of {}" if by_canary else "has the strategy that {} set for budgets"
+    assert said == "refused" and whose.format('run "r1"') in message
+    cluster.go_on(Executor(cluster))
+    found = calling.run("k8s_rollout_leftovers", cluster)["leftovers"]
+    assert [whose.format("run r1") in one["sentence"] for one in found if one["code"] == "tightened"] == [True]
     for _each in range(3):
         cluster.go_on(Executor(cluster))
         calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")

@@ -38,9 +38,27 @@ def broken(kind, mended_at=100.0):
     return cluster
 
 
+def noting(cluster):
+    """When journals are written, and when something is listed."""
+    patch, listing, written, read = cluster.patch, cluster.list, [], []
+
+    def noting_patch(path, *given, **options):
+        if "/configmaps/" in path:
+            written.append(cluster.executor.clock.passed)
+        return patch(path, *given, **options)
+
+    def noting_list(path, *given, **options):
+        read.append((cluster.executor.clock.passed, path))
+        return listing(path, *given, **options)
+
+    cluster.patch, cluster.list = noting_patch, noting_list
+    return written, read
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_rest_waits_for_room_and_says_so(kind):
     cluster, seen = broken(kind), []
+    written, read = noting(cluster)
 
     def look():
         waits_for = json.loads(cluster.objects[PATH]["data"][journal.KEY])["waits_for"]
@@ -53,6 +71,10 @@ def test_the_rest_waits_for_room_and_says_so(kind):
     assert seen == [(1, {"budgets of " + f"{kind} shop/api": f"{kind} shop/api: {told}"})]
     assert all(at > 100 and healthy >= 7 for at, healthy in cluster.stopped[kind == "StatefulSet" :])
     assert len(cluster.stopped) == (3 if kind == "Deployment" else 4) and cluster.strategy == cluster.before
+    # The number in the reason changes once, and is written once a minute. Budgets are read with their pods.
+    assert len([at for at in written if 30 < at < 100]) <= 2
+    during = [path.rpartition("/")[2] for at, path in read if 30 < at < 100]
+    assert 0 < during.count("pods") <= during.count("poddisruptionbudgets") + 2
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
+import budgets
 import calling
 import pytest
 from paced import PacedCluster
@@ -14,7 +16,7 @@ from starts import carry_out, end, ended, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
-from ansible_collections.restartx.core.plugins.module_utils.rollout import restart
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, restart
 
 KINDS = ("Deployment", "StatefulSet")
 PATH = journal.path("restartx-system", journal.name_of("ca", "r1"))
@@ -251,6 +253,35 @@ def test_leftovers_find_it_and_let_it_go_on_only_while_there_is_room(kind):
     cluster.go_on(Executor(cluster))
     calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")
     assert not held(cluster) and cluster.strategy == cluster.before
+
+
+def held_twice():
+    """The run holds `web` just as `api`, and both share a budget that again leaves room for one pod."""
+    cluster = killed_while_held()
+    web = copy.deepcopy(cluster.api)
+    web["metadata"] |= {"name": "web", "uid": "uid-web"}
+    cluster.objects[kinds.path("Deployment", "shop", "web")] = web
+    record = json.loads(cluster.objects[PATH]["data"][journal.KEY])
+    entry = record["workloads"]["Deployment/shop/api"]
+    record["workloads"]["Deployment/shop/web"] = {**entry, "uid": "uid-web"}
+    cluster.objects[PATH]["data"][journal.KEY] = json.dumps(record)
+    cluster.others += [budgets.pod(web, number) for number in range(4)]
+    cluster.break_one(is_ready=True)
+    cluster.spec = {"minAvailable": 11}
+    return cluster, web
+
+
+def test_a_repair_lets_only_so_many_go_on_as_there_is_room_for():
+    cluster, web = held_twice()
+    both = plan()
+    both["workloads"].append({"id": "web", "kind": "Deployment", "name": "web"})
+    refused = start(cluster, both, run="r2")["results"]
+    assert [one["outcome"] for one in refused] == ["refused", "refused"]
+    cluster.go_on(Executor(cluster))
+    result = calling.run("k8s_rollout_leftovers", cluster, repair=True, run_id="r1")
+    assert [one["spec"].get("paused") for one in (cluster.api, web)] == [None, True]
+    assert '"web" in namespace "shop" is held (paused) and stays so, because' in result["msg"]
+    assert "and other rollouts of the run may still stop 1" in result["msg"]
 
 
 def test_a_plan_that_no_longer_enforces_lets_it_go_on():
