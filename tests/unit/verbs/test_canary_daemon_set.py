@@ -384,7 +384,10 @@ def test_what_a_colleague_changes_beside_the_type_is_kept_when_that_is_given_bac
 
 def test_what_a_colleague_changes_beside_the_type_is_kept_when_budgets_are_enforced_too():
     cluster = budgeted(3, {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 3}})
-    change = lambda one: one["spec"]["updateStrategy"]["rollingUpdate"].update(maxUnavailable=1)  # noqa: E731
+
+    def change(one):
+        one["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"] = 1
+
     cluster.executor.later(30, lambda: cluster.edit(cluster.objects[AGENT], change))
     assert outcome(carry_out(cluster, plan(pods=1, budgets="enforce"))) == "restarted"
     assert strategy_of(cluster) == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}

@@ -269,7 +269,10 @@ def test_who_deploys_right_before_the_rest_goes_on_is_not_held(case, keeps_marks
 def set_rolling(cluster, at, change):
     """A colleague changes the rolling update after so many seconds."""
     strategy = "strategy" if cluster.kind == "Deployment" else "updateStrategy"
-    edit = lambda one: one["spec"][strategy]["rollingUpdate"].update(change)  # noqa: E731
+
+    def edit(one):
+        one["spec"][strategy]["rollingUpdate"].update(change)
+
     cluster.executor.later(at, lambda: cluster.edit(cluster.api, edit))
 
 
