@@ -158,9 +158,6 @@ class BudgetHold:
         now, namespace, workload = self.clock.monotonic(), task.key[1], self._object(task)
         if not (kinds.kind_of(workload).stops_at_once(workload) and budget_hold.rest(workload)):
             return Room(until=now + FRESH)
-        evicts = task.step.pod_by_pod(task.object) is not None
-        if evicts and not any(one is not task and one.key[1] == namespace for one in filter(self._goes_on, self.tasks)):
-            return Room(until=now + FRESH)  # each eviction asks the budgets, and nothing else of the run stops pods
         known = self._looks.get(namespace, NOTHING)
         if now >= known.until:
             self._wanted.add(namespace)
@@ -170,10 +167,9 @@ class BudgetHold:
         for cover in known.covers:
             if budgets.may_select(cover.budget, workload):
                 self._pending_of(cover)
-                others = [one for one in self._covered[id(cover)] if one is not task and self._goes_on(one)]
-                pending = sum(self._may_stop(cover, one) for one in others)
-                closed = cover.closed_to_eviction if evicts else cover.closed_midway
-                reason = closed(workload, pending)
+                others = [one for one in self._covered[id(cover)] if one is not task and (one.let_go or not one.held)]
+                pending = sum(self._may_stop(cover, one) for one in others if self._is_under_way(one))
+                reason = cover.closed_midway(workload, pending)
                 if reason:
                     return Room(reason, until=known.until)
         return Room(until=known.until)
@@ -215,16 +211,9 @@ class BudgetHold:
         caused = task.running or task.changed or (self._run is not None and marks.run_of(task.object) == self._run)
         return caused and status.judge(self._object(task), task.generation).state != status.DONE
 
-    def _goes_on(self, task: Task) -> bool:
-        """Whether its rollout is under way, and not held."""
-        return (task.let_go or not task.held) and self._is_under_way(task)
-
     def _object(self, task: Task) -> dict:
-        """The workload as its rollout will go on: a canary holds it only for a while. When a task has ended, nobody evicts its
-        pods."""
-        seen = self._later.get(task.key) or task.object
-        evicts = task.step.pod_by_pod(seen) is not None
-        return seen if evicts and task.state is State.ENDED else task.step.released(seen)
+        """The workload as its rollout will go on: a canary holds it only for a while."""
+        return task.step.released(self._later.get(task.key) or task.object)
 
     def see(self, event: Event) -> None:
         """A rollout that begins or ends leaves another room for the others."""

@@ -19,6 +19,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     restart,
     status,
 )
+from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ROLLING, TYPE
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,10 @@ class DaemonStep(CanaryStep):
         begun, kind = restart.carries(workload, self.stamp), kinds.kind_of(workload)
         if not self.its.tight or (begun and not self._holds(workload)):
             return workload
-        if begun:
-            return pod_batch.rolling(workload, self.how.most if self.how else 1)
         strategy = {**kind.strategy_of(workload), **self.its.tight}
+        if begun:
+            most = pod_batch.number(self.how.most, workload) if self.how else 1
+            strategy = {TYPE: "RollingUpdate", ROLLING: {"maxSurge": 0, "maxUnavailable": most}}
         return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
 
     def _holds(self, workload: dict) -> bool:

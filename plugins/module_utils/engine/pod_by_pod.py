@@ -23,10 +23,10 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.executor impo
 from ansible_collections.restartx.core.plugins.module_utils.engine.guarded import guarded
 from ansible_collections.restartx.core.plugins.module_utils.engine.permission import Permission
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_course import Course
-from ansible_collections.restartx.core.plugins.module_utils.engine.pod_gates import Judgement, PodGates
+from ansible_collections.restartx.core.plugins.module_utils.engine.pod_gates import PodGates
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod, Room
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
@@ -38,11 +38,12 @@ from ansible_collections.restartx.core.plugins.module_utils.selection.earlier im
 
 LOOK_EVERY = 2.0  # seconds after which the pods are read again if the workload shows no change
 REFUSED_PAUSE = 5.0  # seconds until an eviction that a budget does not allow, or an error, is tried again
-ROOM_AGAIN = 0.5  # seconds until budgets are asked again that leave no room
 REQUEST_SECONDS = 30.0  # how long one answer may take
 UNREAD_SECONDS = 120.0  # seconds without an answer after which nothing more is waited for
 SEVERAL = "more than one PodDisruptionBudget"  # of an error that does not go away by itself
 GRANT = "rbac/between_pods.yml grants it"
+
+Judgement = t.Callable[[Task, Outcome, str], None]
 
 
 class PodsOneByOne:
@@ -176,20 +177,8 @@ class PodsOneByOne:
         if least and asked_at < settled_at:
             self._gates.leave(task)
             self._hold(task, course, f"{turn.done}, and must stay ready for {duration.text(least)}", settled_at)
-        elif self._has_room(task, course, turn) and self._gates.open(
-            task, its.gates, turn.pod["metadata"]["uid"], course.joins
-        ):
+        elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"], course.joins):
             self._evict(task, course, turn)
-
-    def _has_room(self, task: Task, course: Course, turn: Turn) -> bool:
-        """Whether what other rollouts may still stop leaves room in the budgets. Otherwise that is asked again."""
-        room, now = task.room(task) if task.room and not _undoes(task) else Room(), self._executor.clock.monotonic()
-        task.held = room.reason if room.known or room.until > now else task.held
-        if not room.reason:
-            return True
-        self._gates.leave(task)
-        self._hold(task, course, f"{turn.done}; {task.held or room.reason}", max(room.until, now + ROOM_AGAIN))
-        return False
 
     def _wait(self, task: Task, course: Course, message: str) -> None:
         """Something is under way that should end within the timeout."""

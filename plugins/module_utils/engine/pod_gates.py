@@ -17,8 +17,6 @@ from ansible_collections.restartx.core.plugins.module_utils.gates.judgement impo
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
-Judgement = t.Callable[[Task, Outcome, str], None]
-
 
 @dataclass
 class _Asked:
@@ -39,7 +37,7 @@ class PodGates:
         timers: Timers,
         opened: t.Callable[[Task], None],
         closed: t.Callable[[Task, str, bool], None],
-        failed: Judgement,
+        failed: t.Callable[[Task, Outcome, str], None],
     ):
         self._series = GateSeries(executor, timers, "gate_of_pod")
         self.answers: dict[str, t.Callable[[Task, Answer], None]] = {"gate_of_pod": self._told}

@@ -15,14 +15,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.step import (
     PodByPod,
 )
 from ansible_collections.restartx.core.plugins.module_utils.engine.steps import RestartStep, UndoStep
-from ansible_collections.restartx.core.plugins.module_utils.rollout import (
-    kinds,
-    marks,
-    pod_batch,
-    pod_order,
-    restart,
-    status,
-)
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks, pod_order, restart, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
@@ -50,12 +43,6 @@ class PodsRestartStep(RestartStep):
 
     def pod_by_pod(self, workload: dict) -> PodByPod | None:
         return self.its if pod_order.by_pods(workload) else None
-
-    def released(self, workload: dict) -> dict:
-        """As budgets see it: it may begin at any time, because each eviction asks them. Then other rollouts leave room for the pods
-        that are evicted at a time."""
-        begun = self.its and pod_order.by_pods(workload) and restart.carries(workload, self.stamp)
-        return pod_batch.rolling(workload, self.its.most) if self.its and begun else workload
 
     def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
         if pod_order.by_pods(workload):

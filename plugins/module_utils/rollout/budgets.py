@@ -226,20 +226,6 @@ class Cover:
             f"would leave {max(left, 0)}"
         )
 
-    def closed_to_eviction(self, workload: Object, pending: int) -> str | None:
-        """Why no pod of the workload may be evicted now: Kubernetes, which is asked then, does not know that others may still stop
-        `pending` pods. None if it may."""
-        if not pending or not self.stops(workload) or unknown(self.budget):
-            return None
-        wants, evicted = max(self._wants()), field(self.budget, "status.disruptedPods", {})
-        now = self.healthy - sum(pod["metadata"]["name"] in evicted and healthy(pod) for pod in self._pods)
-        if now - pending - 1 >= wants:
-            return None
-        return (
-            f"{label(self.budget)} wants {wants} healthy pods: {now} are healthy, and other rollouts of the run may still stop "
-            f"{pending}"
-        )
-
     def may_still_stop(self, workload: Object) -> int:
         """may_stop() of a rollout that is under way."""
         kind, key = kinds.kind_of(workload), kinds.key(workload)
