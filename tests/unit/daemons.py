@@ -9,10 +9,9 @@ from __future__ import annotations
 import copy
 
 import calling
-import pytest
 from canaries import SteppingCluster
 from one_by_one import EvictingCluster, on_delete
-from simulation import LATENCY, Executor, Killed
+from simulation import LATENCY, Executor
 
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
 from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds, marks
@@ -74,17 +73,6 @@ class DaemonCluster(EvictingCluster):
             self.executor.later(self.ends, lambda pod=pod: self._gone(one, pod))
 
 
-def carry_out(cluster, plan, run="r1", check_mode=False, **options):
-    """A start in the executor that the cluster has already."""
-    options = {"plan": plan, "run_id": run, "journal": {"clusters": ["eu"]}, **options}
-    return calling.run("k8s_rollout_restart", cluster, check_mode, **options)
-
-
-def start(cluster, plan, run="r1", check_mode=False, **options):
-    cluster.go_on(Executor(cluster))
-    return carry_out(cluster, plan, run, check_mode, **options)
-
-
 def undo(cluster):
     cluster.go_on(Executor(cluster))
     return calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
@@ -94,27 +82,6 @@ def leftovers_of(cluster, **options):
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_leftovers", cluster, **options)
     return [(one["code"], one["repaired"]) for one in result["leftovers"] if one["code"] != "locked"], result
-
-
-def kill(cluster, plan, at):
-    """A start that is killed at this instant."""
-
-    def end():
-        raise Killed
-
-    Executor(cluster).later(at, end)
-    with pytest.raises(Killed):
-        carry_out(cluster, plan)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"]
-
-
-def message(result):
-    (one,) = result["results"]
-    return one["message"]
 
 
 def strategy_of(cluster):

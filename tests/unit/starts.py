@@ -26,7 +26,7 @@ def end():
     raise Killed
 
 
-def kill(cluster, at, plan):
+def kill(cluster, plan, at):
     """A start that is killed so many seconds after it began. One that ends before raises no error."""
     Executor(cluster).later(at, end)
     try:
@@ -40,3 +40,13 @@ def ended(result):
     """The outcome of the only workload, and its message."""
     (one,) = result["results"]
     return one["outcome"], one["message"]
+
+
+def outcome(result):
+    """The outcome of the only workload."""
+    return ended(result)[0]
+
+
+def message(result):
+    """Its message."""
+    return ended(result)[1]

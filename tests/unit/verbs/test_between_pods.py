@@ -15,6 +15,7 @@ import pytest
 import yaml
 from one_by_one import EvictingCluster, on_delete
 from simulation import Executor, Killed, Noting
+from starts import message, outcome
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import (
     Conflict,
@@ -42,16 +43,6 @@ def restart(cluster, check_mode=False, kind="StatefulSet", between_pods="ordinal
     given = {"namespace": "shop", "kind": [kind], "name": ["db"], "run_id": run, "timeout": "30s", **options}
     given |= {"between_pods": between_pods} if between_pods else {}
     return calling.run("k8s_rollout_restart", cluster, check_mode, **given)
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"]
-
-
-def message(result):
-    (one,) = result["results"]
-    return one["message"]
 
 
 def runs(cluster):

@@ -13,23 +13,9 @@ import json
 import calling
 import pytest
 from budgets import budget
-from daemons import (
-    AGENT,
-    PATH,
-    ROLLING,
-    DaemonCluster,
-    carry_out,
-    daemon_set,
-    kill,
-    leftovers_of,
-    message,
-    outcome,
-    runs,
-    start,
-    strategy_of,
-    undo,
-)
+from daemons import AGENT, PATH, ROLLING, DaemonCluster, daemon_set, leftovers_of, runs, strategy_of, undo
 from simulation import Executor, Noting
+from starts import carry_out, kill, message, outcome, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine.daemon_steps import DaemonStep

@@ -11,6 +11,7 @@ import calling
 import pytest
 from canaries import SteppingCluster, rolled_out
 from simulation import Executor, Killed, Noting
+from starts import message, outcome
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Listing
 from ansible_collections.restartx.core.plugins.module_utils.record import journal
@@ -79,16 +80,6 @@ def start(cluster, given, check_mode=False, run="r1", module="k8s_rollout_restar
 def spec_of(cluster):
     spec = cluster.objects[kinds.path("StatefulSet", "shop", "db")]["spec"]
     return copy.deepcopy({name: spec[name] for name in ("updateStrategy", "replicas") if name in spec})
-
-
-def outcome(result):
-    (one,) = result["results"]
-    return one["outcome"]
-
-
-def message(result):
-    (one,) = result["results"]
-    return one["message"]
 
 
 def restarts(cluster):

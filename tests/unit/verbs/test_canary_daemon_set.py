@@ -10,24 +10,10 @@ import json
 import calling
 import pytest
 from budgets import budget
-from daemons import (
-    AGENT,
-    PATH,
-    ROLLING,
-    DaemonCluster,
-    carry_out,
-    daemon_set,
-    kill,
-    leftovers_of,
-    message,
-    outcome,
-    runs,
-    start,
-    strategy_of,
-    undo,
-)
+from daemons import AGENT, PATH, ROLLING, DaemonCluster, daemon_set, leftovers_of, runs, strategy_of, undo
 from one_by_one import ZONE, on_delete
 from simulation import Executor, Noting
+from starts import carry_out, kill, message, outcome, start
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden, Unreachable
 from ansible_collections.restartx.core.plugins.module_utils.record import journal

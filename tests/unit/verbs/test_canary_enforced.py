@@ -155,7 +155,7 @@ def test_a_kill_at_any_moment_and_a_resume_end_as_if_there_was_none(case):
     assert len(moments) >= 10
     for at in moments[::2]:
         cluster = made(case)
-        kill(cluster, at, plan(cluster.kind))
+        kill(cluster, plan(cluster.kind), at)
         result = start(cluster, plan(kind))
         assert ended(result)[0] in ("restarted", "already_restarted"), (at, result)
         assert cluster.strategy == cluster.before, at
@@ -186,7 +186,7 @@ def test_the_undo_after_a_canary_that_failed_is_rolled_out_with_the_strategy_for
 def test_an_undo_of_the_run_does_so_too(case, at):
     rest = CASES[case][-1]
     cluster = made(case)
-    kill(cluster, at, plan(cluster.kind))
+    kill(cluster, plan(cluster.kind), at)
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
     assert ended(result)[0] == "undone", result
@@ -283,7 +283,7 @@ def test_what_a_colleague_changed_while_the_canary_was_held_is_kept(case, change
     Executor(cluster)
     at = 15
     if killed:
-        kill(cluster, 15, plan(cluster.kind))
+        kill(cluster, plan(cluster.kind), 15)
         cluster.go_on(Executor(cluster))
         at = 1
     set_rolling(cluster, at, change)
@@ -310,7 +310,7 @@ def test_a_change_of_a_colleague_that_budgets_do_not_allow_is_kept_and_the_rest_
 def test_another_run_refuses_it_and_a_repair_gives_everything_back_in_the_end(case, at):
     kind = CASES[case][0]
     cluster = made(case)
-    kill(cluster, at, plan(cluster.kind))
+    kill(cluster, plan(cluster.kind), at)
     # Without room, the canary sets what follows it too, so that is taken for the canary.
     by_canary = at == 15 or case == "no room"
     cluster.go_on(Executor(cluster))

@@ -126,7 +126,7 @@ def test_a_kill_at_any_moment_leaves_it_tight_and_a_resume_ends_as_if_there_was_
     for at in moments:
         cluster = cluster_of(kind, strategy, **spec)
         before = copy.deepcopy(strategy_of(cluster))
-        kill(cluster, at, plan(cluster.one["kind"]))
+        kill(cluster, plan(cluster.one["kind"]), at)
         result = start(cluster, plan(kind))
         assert ended(result)[0] in ("restarted", "already_restarted"), (at, result)
         assert strategy_of(cluster) == before, at
@@ -176,7 +176,7 @@ def test_a_kill_at_any_moment_of_an_undo_leaves_it_tight_and_the_next_start_give
     for at in moments:
         cluster = failing()
         before = copy.deepcopy(strategy_of(cluster))
-        kill(cluster, at, plan(cluster.one["kind"], on_failure="undo"))
+        kill(cluster, plan(cluster.one["kind"], on_failure="undo"), at)
         told, message = ended(start(cluster, undoing))
         assert told == "undone", (at, told, message)
         assert cluster.replaced[-1] == ("api", 4), at  # it was given back after the rollout
@@ -191,7 +191,7 @@ def undo(cluster):
 def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_next_one():
     def half_way():
         cluster = cluster_of()
-        kill(cluster, 5, plan(cluster.one["kind"]))
+        kill(cluster, plan(cluster.one["kind"]), 5)
         cluster.strategies.clear()
         return cluster
 
@@ -217,7 +217,7 @@ def test_an_undo_of_the_run_that_was_killed_at_any_moment_is_finished_by_the_nex
 def test_the_undo_of_a_run_does_so_too():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     cluster.strategies.clear()
     cluster.go_on(Executor(cluster))
     result = calling.run("k8s_rollout_undo", cluster, run_id="r1", journal={"plan": "ca"})
@@ -229,7 +229,7 @@ def test_the_undo_of_a_run_does_so_too():
 def test_an_undo_that_was_killed_before_it_gave_back_the_strategy_is_a_leftover():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     cluster.go_on(Executor(cluster))
     cluster.executor.later(4, end)
     with pytest.raises(Killed):
@@ -284,7 +284,7 @@ def test_a_deploy_that_keeps_the_annotations_is_rolled_out_with_the_tight_strate
 def test_another_run_refuses_what_a_killed_one_has_left_and_leftovers_continue_that():
     cluster = cluster_of()
     before = copy.deepcopy(strategy_of(cluster))
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     told, message = ended(start(cluster, plan(), run="r2"))
     assert told == "refused" and message == (
         'deployment "api" in namespace "shop" has the strategy that run "r1" set for budgets (maxSurge 1 and maxUnavailable 0); '
@@ -314,7 +314,7 @@ def test_what_is_held_after_a_failure_is_refused_and_the_repair_gives_back_all_o
 
 def test_what_another_plan_restarts_meanwhile_keeps_its_tight_strategy_only_until_a_repair():
     cluster = cluster_of()
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     other = {**plan(budgets="honour"), "name": "other"}
     assert ended(start(cluster, other, run="r2"))[0] == "restarted"
     cluster.go_on(Executor(cluster))
@@ -344,7 +344,7 @@ def test_a_canary_is_not_told_to_enforce_budgets_which_does_not_go_with_it():
 @pytest.mark.parametrize("loose, pods", [(True, 2), (False, 0)])
 def test_only_a_strategy_that_is_set_counts_for_the_room_of_others(loose, pods):
     cluster = cluster_of()
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     workload = copy.deepcopy(cluster.api)
     if loose:
         workload["spec"] |= cluster.before
@@ -368,7 +368,7 @@ def noted(cluster):
 
 def test_a_repair_gives_no_strategy_back_before_everything_is_rolled_out():
     cluster = cluster_of()
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     start(cluster, plan(), run="r2")  # refused
     at = noted(cluster)
     cluster.go_on(Executor(cluster))
@@ -378,7 +378,7 @@ def test_a_repair_gives_no_strategy_back_before_everything_is_rolled_out():
 
 def test_a_repair_of_a_killed_undo_gives_the_strategy_back_after_the_rollout():
     cluster = cluster_of()
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     cluster.go_on(Executor(cluster))
     cluster.executor.later(2, end)
     with pytest.raises(Killed):
@@ -394,7 +394,7 @@ def test_what_a_finished_run_no_longer_names_is_found():
     web = copy.deepcopy(cluster.one)
     web["metadata"] |= {"name": "web", "uid": "uid-web"}
     cluster.objects[kinds.path("Deployment", "shop", "web")] = web
-    kill(cluster, 5, plan(cluster.one["kind"]))
+    kill(cluster, plan(cluster.one["kind"]), 5)
     without = plan()
     without["workloads"] = [{"id": "web", "kind": "Deployment", "name": "web", "budgets": "report"}]
     Executor(cluster)
