@@ -164,16 +164,27 @@ class EnforceStep(Holdable, RestartStep):
         return enforce.tightened(free, self.its)
 
 
+class Following(Held):
+    """A step after the first one of a restart: the same rollout goes on."""
+
+    goes_on = True
+    outcome = Outcome.RESTARTED
+
+    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
+        return status.follow(workload, generation, before=found, since=marks.written_at(workload))
+
+    def undoing(self, workload: dict) -> str | None:
+        return _taken_back(workload, self.stamp, self.mode)
+
+
 @dataclass(frozen=True)
-class TrialStep(Held):
+class TrialStep(Following):
     """Holds the rollout after the canary, until its pods have been ready for long enough and its gates are open."""
 
     stamp: restart.Stamp
     mode: Mode
     its: Canary
     trial: Trial
-    goes_on = True
-    outcome = Outcome.RESTARTED
 
     def judge(self, workload: dict) -> Decision:
         lost = _superseded(workload, self.stamp, self.mode)
@@ -196,21 +207,16 @@ class TrialStep(Held):
     def evident(self, workload: dict) -> dict:
         return hold.released(workload, None)
 
-    def undoing(self, workload: dict) -> str | None:
-        return _taken_back(workload, self.stamp, self.mode)
-
 
 @dataclass(frozen=True)
-class AfterCanaryStep(Holdable):
+class AfterCanaryStep(Following, Holdable):
     """Sets what budgets ask for in place of what has held the canary, and follows the rest of the rollout. Until that is
     set, the canary holds the workload."""
 
     stamp: restart.Stamp
     mode: Mode
     its: Canary
-    goes_on = True
     settles = False
-    outcome = Outcome.RESTARTED
 
     def judge(self, workload: dict) -> Decision:
         lost = _superseded(workload, self.stamp, self.mode)
@@ -230,12 +236,6 @@ class AfterCanaryStep(Holdable):
         sent = (patch.body, patch.content, self.mode, deadline)
         return Acted(requests.patch(cluster, workload, *sent, lambda now: self._patch(now) is None))
 
-    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
-        return status.follow(workload, generation, before=found, since=marks.written_at(workload))
-
-    def undoing(self, workload: dict) -> str | None:
-        return _taken_back(workload, self.stamp, self.mode)
-
     def released(self, workload: dict) -> dict:
         if canary.present(workload, self.its, self.stamp.run):
             return enforce.after_canary(workload, self.its, self.stamp.run)
@@ -243,14 +243,12 @@ class AfterCanaryStep(Holdable):
 
 
 @dataclass(frozen=True)
-class ReleaseStep(Held):
+class ReleaseStep(Following):
     """Gives back the strategy, and follows the rest of the rollout."""
 
     stamp: restart.Stamp
     mode: Mode
     its: Canary
-    goes_on = True
-    outcome = Outcome.RESTARTED
 
     def judge(self, workload: dict) -> Decision:
         lost = _superseded(workload, self.stamp, self.mode)
@@ -261,12 +259,6 @@ class ReleaseStep(Held):
 
     def act(self, cluster: Cluster, workload: dict, deadline: float | None) -> Acted:
         return release(cluster, workload, self.its, self.stamp.run, self.mode, deadline)
-
-    def progress(self, workload: dict, generation: int | None, found: dict | None) -> status.Progress:
-        return status.follow(workload, generation, before=found, since=marks.written_at(workload))
-
-    def undoing(self, workload: dict) -> str | None:
-        return _taken_back(workload, self.stamp, self.mode)
 
 
 def of_enforced(first: CanaryStep | EnforceStep) -> ReleaseStep:
