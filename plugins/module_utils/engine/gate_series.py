@@ -43,7 +43,7 @@ class Told:
 
 
 class GateSeries:
-    """Whoever asks gives the answers to its questions, which have this token, to take(), and instants to ring()."""
+    """Asks gates for a caller, which passes the answers that have this token to take(), and the instants to ring()."""
 
     def __init__(self, executor: Executor, timers: Timers, token: str):
         self.warnings: list[str] = []

@@ -22,8 +22,8 @@ Judgement = t.Callable[[Task, Outcome, str], None]
 
 
 class Judges:
-    """All of them. `ended` and `failed` are told the outcome of a task; see PodsOneByOne for the others. `look` is told that
-    its workload is to be judged as usual."""
+    """All of them. `ended` and `failed` are told the outcome of a task; see PodsOneByOne for the others. `look` is called to
+    judge its workload as usual."""
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class _Course:
 
 
 class RolloutHolds:
-    """Decides about rollouts that it holds. `moves` is told that one goes on, and `look` that its workload is to be judged
+    """Decides about rollouts that it holds. `moves` is told that one goes on, and `look` is called to judge its workload
     again."""
 
     def __init__(

@@ -50,8 +50,8 @@ def rest(workload: Object) -> int:
 
 
 def patch(workload: Object, pods: t.Sequence[Object]) -> Object | None:
-    """The strategic merge patch that holds exactly the version that was read. None if nothing more is to be replaced, or if
-    it is held already, by whomever. `pods` are those of a StatefulSet."""
+    """The strategic merge patch that holds exactly the version that was read. None if no more pods must be replaced, or if
+    somebody holds it already. `pods` are those of a StatefulSet."""
     if not rest(workload):
         return None
     spec: Object = {"paused": True}

@@ -286,8 +286,8 @@ def _strategy(workload: Object) -> str:
 
 
 def _paused_by_run(workload: Object, canary: Canary, run: str) -> bool:
-    """Whether the canary has paused the workload. After the run has given its strategy back, something else has. Whoever else
-    sets the strategy as it was before leaves the pause to the canary."""
+    """Whether the canary has paused the workload. If the run has given its strategy back, the pause has another cause. If
+    somebody else has set the strategy as it was before, the pause is still that of the canary."""
     if not (canary.pods and field(workload, "spec.paused") and _set_by(workload, canary, run, [("paused",)])):
         return False
     if not canary.differences:
