@@ -1,6 +1,6 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What care costs: `python -m benchmarks.careful`, ten minutes. It writes its table into docs/benchmark.md.
+"""What care costs: `python -m benchmarks.careful`, five minutes. It writes its table into docs/benchmark.md.
 
 The same Deployments are restarted without regard to their PodDisruptionBudgets, while these are honoured, while they are
 enforced, and with a canary. All ways take turns, so that what else goes on at the machine affects each of them.
