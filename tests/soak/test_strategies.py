@@ -9,13 +9,14 @@ import itertools
 import random
 
 import pytest
-from drawn import cases
-from house import RBAC, Namespace, Operator, permit
+from drawn import cases, together
+from house import RBAC, Namespace, Operator, permit, permit_evictions
 from proof import Proof
 
 from lab import Lab
 
 EACH = 13  # workloads of a moment: a hundred in eight of them
+TOGETHER = 4  # cases besides, in which pods are evicted beside rolling updates
 NODES = 4
 KILLS, EVICTIONS = 2, 25
 _numbers = itertools.count(1)
@@ -41,7 +42,10 @@ def proof(cluster, operator, seed):
     name = f"drawn-{next(_numbers)}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("apply", "--namespace", name, "-f", RBAC / "namespace.yml")
-    made = Proof(Namespace(cluster, operator, name), operator, cases(random.Random(seed), EACH, NODES), seed)
+    choose, namespace = random.Random(seed), Namespace(cluster, operator, name)
+    permit_evictions(namespace)
+    drawn = [*cases(choose, EACH, NODES), *together(choose, TOGETHER, NODES, EACH + 1)]
+    made = Proof(namespace, operator, drawn, seed)
     made.create()
     yield made
     cluster.kubectl("delete", "namespace", name, "--wait=false")

@@ -38,6 +38,8 @@ class Drawn:
     partition: int = 0
     port: bool = False  # of the host, so that two of its pods cannot be on one node
     delay: str = "1s"
+    evicted: int = 0  # so many pods at a time are evicted; 0: its controller replaces them
+    on_delete: bool = False  # and nobody else does
     more: dict[str, Any] = field(default_factory=dict)  # of its spec
 
     @property
@@ -58,8 +60,8 @@ class Drawn:
         rolling = {"maxUnavailable": self.unavailable, "maxSurge": self.surge, "partition": self.partition or None}
         rolling = {name: value for name, value in rolling.items() if value is not None}
         strategy = {"type": "RollingUpdate", **({"rollingUpdate": rolling} if rolling else {})}
-        if self.recreate:
-            strategy = {"type": "Recreate"}
+        if self.recreate or self.on_delete:
+            strategy = {"type": "Recreate" if self.recreate else "OnDelete"}
         name = self.name(mode)
         labels = {"case": f"{case}-{mode}", LABEL: "slow-start"}
         where = "strategy" if self.kind == "Deployment" else "updateStrategy"
@@ -103,6 +105,8 @@ class Case:
         """Whether a restart of this workload can be carried out while all pods of the others are healthy: with its own
         strategy, or if budgets are enforced with any that stops no more pods than its own does."""
         others, wanted = self.pods - one.pods, min(self.wanted, self.pods)  # what stops no pod needs no room
+        if one.evicted:  # the Eviction API refuses a pod of several budgets
+            return len(self.asked) == 1 and self.pods - 1 >= wanted
         tried = strategies(one) if mode == "enforce" else [one.at_once]
         return any(others + fewest(one.pods, *strategy, one.pods - one.partition) >= wanted for strategy in tried)
 
@@ -167,6 +171,25 @@ def cases(choose, count: int, nodes: int) -> list[Case]:
         number += len(some)
         asked = tuple(_asked(choose, some) for _each in range(2 if form == "two budgets" else 1))
         made.append(Case(f"case{len(made)}", some, asked))
+    return made
+
+
+def together(choose, count: int, nodes: int, number: int) -> list[Case]:
+    """So many cases of which each has a workload whose pods are evicted, and one or two whose controllers replace them. They
+    are counted from `number`."""
+    made = []
+    for place in range(count):
+        kind = choose.choice(["StatefulSet", "DaemonSet"])
+        pods = nodes if kind == "DaemonSet" else choose.randint(1, 4)
+        evicted, on_delete = choose.choice([1, 1, 2]), kind == "StatefulSet" or choose.random() < 0.5
+        one = Drawn(kind, number, pods, delay=choose.choice(["1s", "2s"]), evicted=evicted, on_delete=on_delete)
+        others = [_drawn(choose, number + 1 + at, nodes) for at in range(choose.choice([1, 1, 2]))]
+        number += 1 + len(others)
+        some = (one, *others) if choose.random() < 0.5 else (*others, one)
+        room = max(1, *(other.at_once[0] for other in others)) + choose.choice([0, 0, 0, 1, evicted])
+        asked = {"minAvailable": max(0, sum(each.pods for each in some) - room)}
+        two = choose.random() < 0.1
+        made.append(Case(f"together{place}", some, (asked, asked) if two else (asked,)))
     return made
 
 

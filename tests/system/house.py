@@ -36,6 +36,14 @@ def permit(cluster):
         cluster.apply((RBAC / name).read_text())
 
 
+def permit_evictions(namespace):
+    """What an administrator allows in a namespace besides, so that pods are evicted there."""
+    for name in ("between_pods.yml", "zones.yml"):
+        namespace.cluster.apply((RBAC / name).read_text())
+    role, account = "restartx-between-pods", "restartx-system:restartx"
+    namespace.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--serviceaccount={account}")
+
+
 def environment(kubeconfig, **more):
     """The environment of a user who has this kubeconfig and nothing else that leads to a cluster."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("K8S_AUTH_", "ANSIBLE_"))}

@@ -193,6 +193,14 @@ def as_written(namespace, kind, name):
     return json.dumps([found["spec"], metadata.get("labels"), notes])
 
 
+def _entry(one, mode):
+    """The entry of a workload in the plan. Nothing can be enforced where pods are evicted: each eviction asks."""
+    entry = {"id": one.name(mode), "kind": one.kind, "name": one.name(mode), "budgets": mode}
+    if one.evicted:
+        entry |= {"budgets": "honour", "between_pods": {"order": "age", "max_unavailable": one.evicted}}
+    return entry
+
+
 @dataclass
 class Proof:
     """Cases in a namespace. The pods that budgets select carry the names of their workloads as the label `app`."""
@@ -209,10 +217,10 @@ class Proof:
 
     def create(self):
         """Create all of it, and wait until everything is healthy and each budget knows so or cannot be computed."""
-        self.namespace.create(*(one.made(mode, case.name) for case, one, mode in self.each))
+        self.namespace.create(*(one.made(mode, case.name) for case, one, mode in self.each), ready=False)
+        self._settle()
         made = [one for mode in self.modes for case in self.cases for one in case.budgets(mode)]
         self.namespace.create(*made, ready=False)
-        self.namespace.at_rest(*(f"{one.kind}/{one.name(mode)}" for _case, one, mode in self.each))
         pods = {f"{case.name}-{mode}": case.pods for case in self.cases for mode in self.modes}
         path = f"/apis/policy/v1/namespaces/{self.namespace.name}/poddisruptionbudgets"
 
@@ -229,10 +237,7 @@ class Proof:
             "version": 1,
             "name": self.namespace.name,
             "defaults": {"namespace": self.namespace.name},
-            "workloads": [
-                {"id": one.name(mode), "kind": one.kind, "name": one.name(mode), "budgets": mode}
-                for _case, one, mode in self.each
-            ],
+            "workloads": [_entry(one, mode) for _case, one, mode in self.each],
             "failure_budget": len(self.each),
         }
         journal = {"clusters": ["eu-west"], **({"break_lock": lock} if lock else {})}
@@ -272,7 +277,16 @@ class Proof:
         )
 
     def _settle(self):
-        self.namespace.at_rest(*(f"{one.kind}/{one.name(mode)}" for _case, one, mode in self.each))
+        held = [
+            (one, mode) for _case, one, mode in self.each if one.on_delete
+        ]  # kubectl does not tell when these are there
+        wait_until(lambda: all(self._ready(*one) for one in held), "the pods that are evicted", LONGEST)
+        others = [(one, mode) for _case, one, mode in self.each if not one.on_delete]
+        self.namespace.at_rest(*(f"{one.kind}/{one.name(mode)}" for one, mode in others))
+
+    def _ready(self, one, mode):
+        status = self.namespace.get(one.kind, one.name(mode))["status"]
+        return status.get("availableReplicas", status.get("numberAvailable")) == one.pods
 
     def _outcomes(self, result, before, kills):
         """Refused is what cannot be done, and nothing else. Everything is as it was, but for the marks of the restart."""

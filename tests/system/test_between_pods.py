@@ -7,9 +7,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from house import RBAC, RUN, USER_AGENT, entry_of, now, outcomes, workload
+from house import RUN, USER_AGENT, entry_of, now, outcomes, permit_evictions, workload
 from test_budgets import Watch, budget
 
+from lab.failures import LABEL
 from lab.poll import wait_until
 
 ON_DELETE = {"updateStrategy": {"type": "OnDelete"}}
@@ -21,10 +22,7 @@ LONG = 180  # seconds
 @pytest.fixture
 def permitted(namespace):
     """The namespace, with what evictions need, as the files say."""
-    for name in ("between_pods.yml", "zones.yml"):
-        namespace.cluster.apply((RBAC / name).read_text())
-    role, account = "restartx-between-pods", "restartx-system:restartx"
-    namespace.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--serviceaccount={account}")
+    permit_evictions(namespace)
     return namespace
 
 
@@ -64,15 +62,16 @@ def carrying(namespace, run):
 
 
 def test_pods_are_evicted_one_at_a_time_and_a_budget_is_waited_for(permitted):
-    create(permitted)
-    permitted.create(budget("db", {"app": "db"}, minAvailable=3), ready=False)
-    watch, began = Watch(permitted), now()
+    create(permitted, labels={"tier": "core"})
+    # The budget also selects a pod that is not ready yet, so it allows no eviction now.
+    permitted.create(workload("Deployment", "web", labels={"tier": "core", LABEL: "never-ready"}), ready=False)
+    permitted.create(budget("core", {"tier": "core"}, minAvailable=3), ready=False)
+    watch, began = Watch(permitted, "app=db"), now()
     options = {"kind": ["StatefulSet"], "run_id": "r1", "between_pods": ORDINAL}
     running = permitted.start("restart", **options)
     wait_until(lambda: evictions(permitted, began, 429), "an eviction to be refused", timeout=LONG)
     assert not evictions(permitted, began) and carrying(permitted, "r1") == []
-    patch = json.dumps({"spec": {"minAvailable": 2}})
-    permitted.kubectl("patch", "poddisruptionbudget", "db", "--type=merge", "--patch", patch)
+    permitted.come_up("web")
     result = running.result(longest=300)
     assert outcomes(result) == {"db": "restarted"}, result
     assert evictions(permitted, began) == DB[::-1] and carrying(permitted, "r1") == DB

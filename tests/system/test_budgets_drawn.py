@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from drawn import NEVER, Case, Drawn, cases, fewest, strategies, wants
+from drawn import NEVER, Case, Drawn, cases, fewest, strategies, together, wants
+from house import permit_evictions
 from proof import Count, Proof
 
 SAMPLE = 6  # workloads, each with `honour` and with `enforce`
+TOGETHER = 2  # cases in which pods are evicted beside rolling updates
 
 
 @pytest.mark.parametrize("seed, kills, evictions", [(1, 1, 0), (2, 2, 10)])
@@ -21,7 +23,14 @@ def test_no_budget_is_undercut_by_any_strategy_and_nothing_is_refused_that_can_b
     nodes = len(namespace.cluster.node_names())
     # One that Kubernetes cannot compute is drawn too rarely for a sample.
     unknown = Case("unknown", (Drawn("DaemonSet", SAMPLE + 1, nodes),), ({"maxUnavailable": 1},))
-    proof = Proof(namespace, operator, [*cases(random.Random(seed), SAMPLE, nodes), unknown], seed)
+    choose = random.Random(seed)
+    permit_evictions(namespace)
+    proof = Proof(
+        namespace,
+        operator,
+        [*cases(choose, SAMPLE, nodes), unknown, *together(choose, TOGETHER, nodes, SAMPLE + 2)],
+        seed,
+    )
     proof.create()
     print(proof.carry_out(kills, evictions))
 

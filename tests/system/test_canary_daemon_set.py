@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from house import RBAC, RUN, USER_AGENT, entry_of, now, outcomes, workload
+from house import RUN, USER_AGENT, entry_of, now, outcomes, permit_evictions, workload
 from test_between_pods import carrying, evictions
 from test_budgets import Watch
 from test_canary import is_ready, new_pods, spec
@@ -32,10 +32,7 @@ def plan_of(namespace, hold, gates=(), **defaults):
 @pytest.fixture
 def prepared(namespace):
     """A DaemonSet, the permission to evict its pods, and what was there before: its spec, and the zone of each pod."""
-    for name in ("between_pods.yml", "zones.yml"):
-        namespace.cluster.apply((RBAC / name).read_text())
-    role, account = "restartx-between-pods", "restartx-system:restartx"
-    namespace.kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--serviceaccount={account}")
+    permit_evictions(namespace)
     namespace.create(workload("DaemonSet", "db"))
     nodes = json.loads(namespace.cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
     label = "topology.kubernetes.io/zone"

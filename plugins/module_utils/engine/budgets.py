@@ -19,10 +19,11 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads 
     look,
     looked,
 )
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts import Start
 from ansible_collections.restartx.core.plugins.module_utils.engine.observer import Work
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Room
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Room
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     budget_hold,
@@ -37,23 +38,17 @@ AFTER_ERROR = 5.0
 LONGEST = 10.0  # seconds that one request may take
 
 
-def may_stop_pods(task: Task) -> bool:
-    """Whether a restart would change the workload of a task and may stop pods of it."""
-    workload = task.step.released(task.object)
-    return bool(kinds.kind_of(workload).stops_at_once(workload)) and isinstance(task.step.judge(task.object), Act)
-
-
 @dataclass(frozen=True)
 class Answer:
     """Why a workload may not start, from what was known. Hundreds of workloads are asked about after each event."""
 
     known: Look = NOTHING
-    pending: t.Sequence[int] = ()
+    pending: t.Sequence[tuple[int, bool]] = ()
     workload: dict | None = None
     state: State | None = None
     reason: str | None = None
 
-    def holds(self, known: Look, pending: t.Sequence[int], task: Task) -> bool:
+    def holds(self, known: Look, pending: t.Sequence[tuple[int, bool]], task: Task) -> bool:
         """Whether nothing has changed since."""
         same = self.known is known and self.workload is task.object and self.state is task.state
         return same and self.pending == pending
@@ -93,12 +88,12 @@ class BudgetHold:
         self._found: dict[Key, dict | None] = {}  # the workloads in it that the loop no longer follows; None: deleted
         self._reading = False
         self._later: dict[Key, dict | None] = {}  # those as they were read last
-        self._pending: dict[int, int] = {}  # by budget: how many pods the rollouts in progress may still stop
+        # By budget: how many pods the rollouts in progress may still stop, and whether a controller does that.
+        self._pending: dict[int, tuple[int, bool]] = {}
+        self._rolling: dict[str, bool] = {}  # by namespace: whether a controller stops pods of one
         self._covered: dict[int, list[Task]] = {}  # by budget: whose pods it may select
         self._answers: dict[Key, Answer] = {}  # the last ones
-        self._stopping: dict[
-            Key, tuple[t.Any, t.Any, bool]
-        ] = {}  # whether a restart stops pods: of an object and its step
+        self._starts: dict[Key, Start] = {}  # the last ones
 
     @property
     def next(self) -> float | None:
@@ -117,9 +112,12 @@ class BudgetHold:
     def reason(self, task: Task | None, now: float) -> str | None:
         """Says which budget leaves no room for the restart."""
         self._lasting = False
-        if task is None or task.group not in self._groups or now > self.clock.monotonic() or not self._stops(task):
+        if task is None or task.group not in self._groups or now > self.clock.monotonic():
             return None  # in the future, it is looked at when that instant has come
-        namespace = task.key[1]
+        namespace, start = task.key[1], self._start(task)
+        if start.workload is None or (start.evicts and not self._rolls_in(namespace)):
+            self._answers.pop(task.key, None)
+            return None
         known = self._looks.get(namespace, NOTHING)
         answer = self._answers.get(task.key, Answer())
         if now >= known.until:
@@ -134,23 +132,35 @@ class BudgetHold:
             self._lasting = any(self._stays_closed(cover, task) for cover in known.covers)
         return answer.reason
 
-    def _stops(self, task: Task) -> bool:
-        """Whether its restart would change it and stop pods."""
-        seen, step, stops = self._stopping.get(task.key, (None, None, False))
-        if seen is not task.object or step is not task.step:
-            stops = may_stop_pods(task)
-            self._stopping[task.key] = task.object, task.step, stops
-        return stops
+    def _start(self, task: Task) -> Start:
+        found = self._starts.get(task.key)
+        if found is None or found.seen is not task.object or found.step is not task.step:
+            found = self._starts[task.key] = Start.of(task)
+        return found
 
     def _closed(self, known: Look, task: Task) -> str | None:
+        start = self._start(task)
         for cover in known.covers:
-            if budgets.may_select(cover.budget, task.object):
+            if start.workload and budgets.may_select(cover.budget, task.object):
+                pending, rolling = self._pending_of(cover)
                 # A workload that is looked at again after a conflict counts itself as under way.
                 own = self._may_stop(cover, task) if self._is_under_way(task) else 0
-                reason = cover.closed(self._object(task), self._pending_of(cover) - own)
+                # Kubernetes keeps evictions apart from each other.
+                reason = cover.closed(start.workload, pending - own) if rolling or not start.evicts else None
                 if reason:
                     return reason
         return None
+
+    def _rolls_in(self, namespace: str) -> bool:
+        """Whether a controller replaces pods there for the run."""
+        if namespace not in self._rolling:
+            here = (task for task in self.tasks if task.key[1] == namespace)
+            self._rolling[namespace] = any(self._is_under_way(task) and self._rolls(task) for task in here)
+        return self._rolling[namespace]
+
+    def _rolls(self, task: Task) -> bool:
+        """Whether the controller of a workload stops its pods, and nobody evicts them."""
+        return task.step.evicting(self._later.get(task.key) or task.object) is None
 
     def room(self, task: Task) -> Room:
         """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none
@@ -176,26 +186,28 @@ class BudgetHold:
 
     def _stays_closed(self, cover: Cover, task: Task) -> bool:
         """Whether only workloads that have ended, and are held, take the room that the task needs."""
-        if not budgets.may_select(cover.budget, task.object) or cover.closed(self._object(task)):
+        workload = self._start(task).workload
+        if not workload or not budgets.may_select(cover.budget, task.object) or cover.closed(workload):
             return False
         held = [one for one in self._covered.get(id(cover), ()) if one.state is State.ENDED and self._is_held(one)]
         kept = sum(self._may_stop(cover, one) for one in held if self._is_under_way(one))
-        return cover.closed(self._object(task), kept) is not None
+        return cover.closed(workload, kept) is not None
 
     def _is_held(self, task: Task) -> bool:
         """Whether a canary, or a pause, keeps its rollout from going on."""
         seen = self._later.get(task.key) or task.object
         return bool(kinds.field(seen, "spec.paused")) or task.step.released(seen) != seen
 
-    def _pending_of(self, cover: Cover) -> int:
-        """How many of its pods the rollouts in progress may still stop."""
+    def _pending_of(self, cover: Cover) -> tuple[int, bool]:
+        """How many of its pods the rollouts in progress may still stop, and whether a controller stops any, now or later."""
         number = id(cover)
         if number not in self._covered:
             here = [task for task in self.tasks if budgets.may_select(cover.budget, task.object)]
             self._covered[number] = here
         if number not in self._pending:
-            under_way = filter(self._is_under_way, self._covered[number])
-            self._pending[number] = sum(self._may_stop(cover, task) for task in under_way)
+            under_way = list(filter(self._is_under_way, self._covered[number]))
+            rolling = any(cover.stops(self._object(task)) for task in under_way if self._rolls(task))
+            self._pending[number] = sum(self._may_stop(cover, task) for task in under_way), rolling
         return self._pending[number]
 
     def _may_stop(self, cover: Cover, task: Task) -> int:
@@ -208,20 +220,28 @@ class BudgetHold:
             return True
         if self._later.get(task.key, task.object) is None:
             return False
+        if task.running and not self._rolls(task):
+            return task.evicts
         caused = task.running or task.changed or (self._run is not None and marks.run_of(task.object) == self._run)
         return caused and status.judge(self._object(task), task.generation).state != status.DONE
 
     def _object(self, task: Task) -> dict:
-        """The workload as its rollout will go on: a canary holds it only for a while."""
-        return task.step.released(self._later.get(task.key) or task.object)
+        """The workload as its rollout will go on: a canary holds it only for a while. Before the turn of a task, and after its
+        end, nobody evicts its pods."""
+        seen = self._later.get(task.key) or task.object
+        return (task.step.evicting(seen) if task.running else None) or task.step.released(seen)
 
     def see(self, event: Event) -> None:
         """A rollout that begins or ends leaves another room for the others."""
+        self._forget()
+
+    def _forget(self) -> None:
         self._pending.clear()
+        self._rolling.clear()
 
     def work(self, tasks: t.Iterable[Task]) -> Work | None:
         """Budgets and pods to read, if something waits for them."""
-        self._pending.clear()  # watches may have shown progress
+        self._forget()  # watches may have shown progress
         self._waiting.clear()
         wanted, self._wanted = self._wanted, set()
         if not wanted:
@@ -263,7 +283,7 @@ class BudgetHold:
         self._later |= self._found
         self._wanted -= self._read.keys()
         self._read = {}
-        self._pending.clear()
+        self._forget()
         self._covered.clear()
 
     def close(self, tasks: t.Sequence[Task]) -> None:

@@ -19,7 +19,6 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import (
     restart,
     status,
 )
-from ansible_collections.restartx.core.plugins.module_utils.rollout.tight_strategy import ROLLING, TYPE
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,18 @@ class DaemonStep(CanaryStep):
         return RestartStep.progress(self, workload, generation, found)  # somebody else lets the controller go on
 
     def released(self, workload: dict) -> dict:
-        """As budgets see it: it may begin at any time, because each eviction asks them. Then other rollouts leave room for the pods
-        that are evicted at a time."""
-        begun, kind = restart.carries(workload, self.stamp), kinds.kind_of(workload)
-        if not self.its.tight or (begun and not self._holds(workload)):
+        if not self._evicts(workload):
             return workload
+        kind = kinds.kind_of(workload)
         strategy = {**kind.strategy_of(workload), **self.its.tight}
-        if begun:
-            most = pod_batch.number(self.how.most, workload) if self.how else 1
-            strategy = {TYPE: "RollingUpdate", ROLLING: {"maxSurge": 0, "maxUnavailable": most}}
         return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
+
+    def evicting(self, workload: dict) -> dict | None:
+        return pod_batch.rolling(workload, self.how.most if self.how else 1) if self._evicts(workload) else None
+
+    def _evicts(self, workload: dict) -> bool:
+        """Whether its controller replaces no pod from the restart on."""
+        return bool(self.its.tight) and (not restart.carries(workload, self.stamp) or self._holds(workload))
 
     def _holds(self, workload: dict) -> bool:
         return canary.tightened(workload, self.its, self.stamp.run)

@@ -11,6 +11,7 @@ from ansible_collections.restartx.core.plugins.module_utils.cluster.api import C
 from ansible_collections.restartx.core.plugins.module_utils.gates.gate import Gate
 from ansible_collections.restartx.core.plugins.module_utils.gates.leader import LeaderRule
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_batch import rolling
 from ansible_collections.restartx.core.plugins.module_utils.rollout.status import Progress, follow
 
 
@@ -158,6 +159,12 @@ class Step(t.Protocol):
     def evident(self, workload: dict) -> dict:
         """The workload in which causes are looked for: what holds it on purpose is none."""
         return workload
+
+    def evicting(self, workload: dict) -> dict | None:
+        """The workload as budgets see it while its pods are evicted: as if its controller stopped as many at once. None if no
+        pods are evicted, or only the first ones of a canary, whose controller stops the others."""
+        its = self.pod_by_pod(workload)
+        return rolling(workload, its.most) if its and its.first is None else None
 
     def released(self, workload: dict) -> dict:
         """The workload with the strategy that its rollout goes on with."""

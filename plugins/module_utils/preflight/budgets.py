@@ -11,6 +11,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout import budge
 from ansible_collections.restartx.core.plugins.module_utils.rollout import enforce, kinds
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import HONOUR, Cover
 from ansible_collections.restartx.core.plugins.module_utils.rollout.kinds.fields import Object, field
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_batch import rolling
 
 
 def budgets(workload: Object, facts: Facts) -> list[Finding]:
@@ -20,9 +21,12 @@ def budgets(workload: Object, facts: Facts) -> list[Finding]:
     namespace = workload["metadata"].get("namespace", "")
     about = [budget for budget in facts.budgets if rollouts.may_select(budget, workload)]
     covers = [cover_of(budget, namespace, facts) for budget in about]
-    if kinds.key(workload) in facts.evicted:
-        return [_never(workload, cover, facts) for cover in covers if cover and cover.allows_nothing()]
-    found, planned = _enforced(workload, [cover for cover in covers if cover], facts)
+    known = [cover for cover in covers if cover]
+    refusals = _of_evictions(workload, known, facts)
+    if refusals or kinds.key(workload) in facts.evicted:
+        label = kinds.label(workload)
+        return [Finding("budget_allows_nothing", BLOCKER, label, *_told(refusal)) for refusal in refusals]
+    found, planned = _enforced(workload, known, facts)
     for budget, cover in zip(about, covers):
         found += _budget(planned, budget, cover, facts)
     return found
@@ -36,8 +40,7 @@ def _enforced(workload: Object, covers: list[Cover], facts: Facts) -> tuple[list
     label, planned = kinds.label(workload), enforce.tightened(workload, its)
     refusal = enforce.refusal_by_owner(workload, facts.field_manager)
     if refusal:
-        sentence, _semicolon, advice = refusal.partition("; ")
-        return [Finding("budget_undercut", BLOCKER, label, sentence, advice)], planned
+        return [Finding("budget_undercut", BLOCKER, label, *_told(refusal))], planned
     sentence = (
         f"the restart of {label} sets {enforce.words(its)} until it is rolled out, so that it undercuts no budget"
     )
@@ -45,12 +48,24 @@ def _enforced(workload: Object, covers: list[Cover], facts: Facts) -> tuple[list
     return [Finding("strategy_tightened", NOTE, label, sentence, advice)], planned
 
 
-def _never(workload: Object, cover: Cover, facts: Facts) -> Finding:
-    """A budget that allows no eviction, which asks it whatever the strategy is."""
-    label, name = kinds.label(workload), cover.budget["metadata"]["name"]
-    sentence = f"{rollouts.label(cover.budget)} never allows to evict a pod of {label}, so its restart pod by pod waits for it in vain"
-    look = f"{facts.kubectl} get pdb {name} --namespace {workload['metadata'].get('namespace', '')}"
-    return Finding("budget_allows_nothing", RISK, label, sentence, f"let it allow one pod; see: {look}")
+def _of_evictions(workload: Object, covers: list[Cover], facts: Facts) -> list[str]:
+    """Why no pod of it may be evicted, if a restart does that, pod by pod or for the canary of a DaemonSet."""
+    key = kinds.key(workload)
+    if key in facts.evicted:
+        evicting = rolling(workload, facts.evicted[key])
+        refusals = [cover.refusal_pod_by_pod(workload, evicting) for cover in covers]
+    elif key in facts.canaries and kinds.kind_of(workload).on_each_node:
+        evicting = rolling(workload, 1)
+        refusals = [cover.refusal_of_eviction(evicting, "canary", "canary") for cover in covers]
+    else:
+        return []
+    return [one for one in (rollouts.refusal_by_several(evicting, covers), *refusals) if one]
+
+
+def _told(refusal: str) -> tuple[str, str]:
+    """The sentence of a refusal, and what to do."""
+    sentence, _semicolon, advice = refusal.partition("; ")
+    return sentence, advice
 
 
 def _budget(workload: Object, budget: Object, cover: Cover | None, facts: Facts) -> list[Finding]:
@@ -61,8 +76,7 @@ def _budget(workload: Object, budget: Object, cover: Cover | None, facts: Facts)
     advice = "" if kinds.key(workload) in facts.enforced or not cover else enforce.advice(workload, [cover])
     refusal = cover.refusal(workload, advice if honoured else "") if cover else None
     if refusal and honoured:
-        sentence, _semicolon, advice = refusal.partition("; ")
-        return [Finding("budget_undercut", BLOCKER, label, sentence, advice)]
+        return [Finding("budget_undercut", BLOCKER, label, *_told(refusal))]
     stops = kind.stops_at_once(workload)
     if not stops:
         if cover and cover.allows_nothing():

@@ -43,7 +43,7 @@ CODES = {
     "no_pre_stop": "No container has a preStop hook.",
     "budget_undercut": "The strategy undercuts a PodDisruptionBudget even if all pods are healthy, and `budgets` is `honour` or `enforce`.",
     "strategy_tightened": "With `budgets: enforce`, the restart sets another strategy for a while, so that it undercuts no budget.",
-    "budget_allows_nothing": "A PodDisruptionBudget never allows to stop a pod.",
+    "budget_allows_nothing": "PodDisruptionBudgets never allow to stop, or to evict, a pod.",
     "below_budget": "A rolling update may leave fewer pods than a PodDisruptionBudget wants.",
     "one_node": "All pods run on one node.",
     "one_zone": "All pods run in one zone.",

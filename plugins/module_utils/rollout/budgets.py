@@ -99,8 +99,8 @@ class Cover:
         owners = [(owner.workload_of(pod), pod) for pod in pods if not is_dead(pod)]
         self._healthy = Counter(key for key, pod in owners if healthy(pod))
         self._present = Counter(key for key, _pod in owners)
-        whole = [kinds.kind_of(one).wanted(one) for one in known.values() if self._selects_all_of(one)]
-        ours = {key for key, one in known.items() if self._selects_all_of(one)}
+        whole = [kinds.kind_of(one).wanted(one) for one in known.values() if self.selects_all_of(one)]
+        ours = {key for key, one in known.items() if self.selects_all_of(one)}
         self.most = sum(whole) + sum(number for key, number in self._present.items() if key not in ours)
         # The controller asks the owners of the pods how many there should be. Pods without an owner do not count.
         managed = {key for key, pod in owners if controller_of(pod)}
@@ -110,7 +110,7 @@ class Cover:
             wanted = sum(kinds.kind_of(known[key]).wanted(known[key]) for key in managed if key in known)
             self._own = desired(budget, wanted)
 
-    def _selects_all_of(self, workload: Object) -> bool:
+    def selects_all_of(self, workload: Object) -> bool:
         """Whether the budget selects every pod of the workload, whatever labels its controller adds."""
         return matches(field(self.budget, "spec.selector"), field(workload, "spec.template.metadata.labels", {}))
 
@@ -136,7 +136,7 @@ class Cover:
         It is below 0 if so many more will be healthy than now before the rollout stops any.
         """
         kind, here = kinds.kind_of(workload), self._healthy[kinds.key(workload)]
-        if self._selects_all_of(workload):
+        if self.selects_all_of(workload):
             return here - kind.keeps(workload, here)
         return min(kind.stops_at_once(workload), here)
 
@@ -153,15 +153,21 @@ class Cover:
         return f"{_stopping(workload, stops)}{self._asks(min(wants))}; {ways}"
 
     def refusal_of_eviction(self, workload: Object, what: str, option: str) -> str | None:
-        """Why no pod of the workload would ever be evicted for `what`, which is left out with an option; None if one may be.
-        Kubernetes asks the budget then, whatever is done about budgets otherwise."""
-        way = f"or leave {option} out for it, in an entry of its own"
+        """Why no pod of the workload would ever be evicted for `what`, which is left out with an option if there is one; None if
+        one may be. Kubernetes asks the budget then, whatever is done about budgets otherwise."""
+        way = f", or leave {option} out for it, in an entry of its own" if option else ""
         if self.stops(workload) and self._not_computed:
-            return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget, {way}"
+            return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget{way}"
         if not (self.stops(workload) and self.allows_nothing()):
             return None
         told = f"a {what} of {kinds.label(workload)} evicts pods{self._asks(min(self._wants()))}"
-        return f"{told}; let the budget allow 1, {way}"
+        return f"{told}; let the budget allow 1{way}"
+
+    def refusal_pod_by_pod(self, workload: Object, evicting: Object) -> str | None:
+        """The same for a restart of a workload pod by pod. `evicting` is how budgets see it then. Without between_pods, nobody
+        replaces the pods of one with the update strategy OnDelete."""
+        option = "between_pods" if kinds.kind_of(workload).strategy_of(workload).get("type") != "OnDelete" else ""
+        return self.refusal_of_eviction(evicting, "restart pod by pod", option)
 
     def room(self) -> int | None:
         """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known. Kubernetes
@@ -174,7 +180,7 @@ class Cover:
     def stops(self, workload: Object) -> int:
         """How many of its pods a rollout of the workload may stop at once if all are healthy."""
         stops = kinds.kind_of(workload).stops_at_once(workload)
-        return stops if self._selects_all_of(workload) else min(stops, self._present[kinds.key(workload)])
+        return stops if self.selects_all_of(workload) else min(stops, self._present[kinds.key(workload)])
 
     def _asks(self, wants: int) -> str:
         words = f", but {label(self.budget)} wants {wants} healthy pods of {self.most}"
@@ -229,13 +235,25 @@ class Cover:
     def may_still_stop(self, workload: Object) -> int:
         """may_stop() of a rollout that is under way."""
         kind, key = kinds.kind_of(workload), kinds.key(workload)
-        if not self._selects_all_of(workload):
+        if not self.selects_all_of(workload):
             return self.may_stop(workload)
         newest, here = kind.newest_hash(workload), self._healthy[key]
         own = [pod for pod in self._pods if owner.workload_of(pod) == key and not is_dead(pod)]
         old = [pod for pod in own if newest is None or kind.revision_of(pod) != newest]
         ailing = sum(not healthy(pod) and not field(pod, "metadata.deletionTimestamp") for pod in old)
         return here - kind.keeps_midway(workload, here, ailing)
+
+
+def refusal_by_several(workload: Object, covers: t.Sequence[Cover]) -> str | None:
+    """Why no pod of the workload may be evicted if all of them are selected by several budgets; None if not. The Eviction API
+    answers with an error then."""
+    names = [label(cover.budget) for cover in covers if cover.stops(workload) and cover.selects_all_of(workload)]
+    if len(names) < 2:
+        return None
+    return (
+        f"{' and '.join(names)} select the pods of {kinds.label(workload)}, and Kubernetes evicts no pod that more than one "
+        "budget selects; leave one budget that selects them"
+    )
 
 
 def _stopping(workload: Object, stops: int) -> str:

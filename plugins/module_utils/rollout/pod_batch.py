@@ -30,6 +30,14 @@ def number(given: int | str, workload: Object) -> int:
     return max(1, share(given, kinds.kind_of(workload).wanted(workload), up=False))
 
 
+def rolling(workload: Object, most: int | str) -> Object:
+    """The workload as budgets see it while its pods are evicted: as if its controller stopped so many of them at once."""
+    kind = kinds.kind_of(workload)
+    rest = {"maxSurge": 0} if kind.on_each_node else {"partition": 0}
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": number(most, workload), **rest}}
+    return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
+
+
 def place(workload: Object, pod: Object) -> str:
     """What a pod and its successor have in common: the node, or else the name. Empty if it has no node yet."""
     name: str = pod["metadata"]["name"]

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads import look
-from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold, may_stop_pods
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts import Start, may_stop_pods
+from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import End, Follow
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, End, Follow
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.rollout import budgets, enforce, status
 from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets import (
@@ -27,6 +28,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets impo
 from ansible_collections.restartx.core.plugins.module_utils.rollout.canary import Canary
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 from ansible_collections.restartx.core.plugins.module_utils.rollout.outcome import Outcome
+from ansible_collections.restartx.core.plugins.module_utils.rollout.pod_batch import rolling
 from ansible_collections.restartx.core.plugins.module_utils.rollout.words import some
 from ansible_collections.restartx.core.plugins.module_utils.schedule.plan import Entry
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
@@ -98,7 +100,13 @@ def read(call: Call, entries: t.Sequence[Entry], tasks: t.Sequence[Task]) -> Kno
         frozenset(entry.id for entry in entries if entry.budgets in ASKING),
         frozenset(entry.id for entry in entries if entry.budgets == ENFORCE),
     )
-    _read(call, known, [task for task in tasks if may_stop_pods(task) or _may_be_tried_again(task)], tasks)
+    evicting = {entry.id: entry.between_pods.max_unavailable for entry in entries if entry.between_pods}
+    asking = [one for one in tasks if one.group in evicting or may_stop_pods(one) or _may_be_tried_again(one)]
+    seen = [
+        rolling(one.object, evicting[one.group]) if one.group in evicting else one.step.released(one.object)
+        for one in tasks
+    ]
+    _read(call, known, asking, seen)
     return known
 
 
@@ -107,10 +115,9 @@ def _may_be_tried_again(task: Task) -> bool:
     return isinstance(task.step.judge(task.object), Follow) and status.judge(task.object).state != status.DONE
 
 
-def _read(call: Call, known: Known, stopping: t.Sequence[Task], tasks: t.Sequence[Task]) -> None:
+def _read(call: Call, known: Known, stopping: t.Sequence[Task], workloads: t.Sequence[dict]) -> None:
     namespaces = list(dict.fromkeys(task.key[1] for task in stopping))
     honoured = {task.key[1] for task in stopping if task.group in known.honouring}
-    workloads = [task.step.released(task.object) for task in tasks]
 
     def one(namespace: str) -> list[Cover] | None:
         try:
@@ -144,13 +151,16 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
     # What a canary holds was read with the strategy that is set for the hold.
     held = [task for task in tasks if isinstance(task.step, CanaryStep) and may_stop_pods(task)]
     held = [task for task in held if task.step.released(task.object) != task.object]
-    _read(call, known, held, tasks)
-    for task in filter(may_stop_pods, tasks):
-        workload = task.step.released(task.object)
-        refused = _refusal(known, task, workload)
+    _read(call, known, held, [task.step.released(task.object) for task in tasks])
+    for task in tasks:
+        start = Start.of(task)
+        workload = start.workload if isinstance(task.step.judge(task.object), Act) else None
+        if workload is None:
+            continue
+        refused = _refusal(known, task, workload, start.evicts)
         if refused:
             task.step = replace(t.cast(t.Any, task.step), settled=End(Outcome.REFUSED, refused))
-        elif task.group not in known.honouring:
+        elif task.group not in known.honouring and not start.evicts:
             told = (cover.refusal(workload) or cover.closed(workload) for cover in known.of(workload))
             reported += [f"{task.title}: {one.partition('; ')[0]}" for one in itertools.islice(filter(None, told), 1)]
     if reported:
@@ -171,20 +181,25 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
     return [hold]
 
 
-def _refusal(known: Known, task: Task, workload: dict) -> str | None:
-    """Why a restart is refused: it would undercut a budget that is honoured, or it evicts pods for its canary, and Kubernetes
-    never allows that."""
+def _refusal(known: Known, task: Task, workload: dict, evicts: bool) -> str | None:
+    """Why a restart is refused: it would undercut a budget that is honoured, or it evicts pods, and Kubernetes never allows
+    that."""
     covers = list(known.of(workload))
-    for cover in covers if task.group in known.honouring else ():
+    for cover in covers if task.group in known.honouring and not evicts else ():
         refusal = cover.refusal(workload)
         if refusal and task.group not in known.enforcing and not isinstance(task.step, CanaryStep):
             refusal = cover.refusal(workload, enforce.advice(workload, covers))
         if refusal:
             return refusal
-    if not (isinstance(task.step, CanaryStep) and task.step.its.evicts):
+    of_canary = isinstance(task.step, CanaryStep) and task.step.its.evicts
+    if not (evicts or of_canary):
         return None
-    how = (task.step.its.words, "between_pods" if task.step.its.moves else "canary")
-    return next(filter(None, (cover.refusal_of_eviction(workload, *how) for cover in covers)), None)
+    several = budgets.refusal_by_several(workload, covers)
+    if evicts:
+        refusals = (cover.refusal_pod_by_pod(task.object, workload) for cover in covers)
+    else:
+        refusals = (cover.refusal_of_eviction(workload, "canary", "canary") for cover in covers)
+    return several or next(filter(None, refusals), None)
 
 
 def journaled(of_gates: t.Callable[[], dict[str, t.Any]], tasks: t.Sequence[Task]) -> dict[str, t.Any]:

@@ -73,7 +73,7 @@ ENGINE_LAYERS = (
     {"give_back", "hold_requests", "turnout"},
     {"protocols", "steps"},
     {"canary_steps", "pod_steps", "task"},
-    {"daemon_steps", "holds", "observer", "partition_steps", "permission", "timers"},
+    {"budget_starts", "daemon_steps", "holds", "observer", "partition_steps", "permission", "timers"},
     {"budgets", "gate_series", "gating", "pods", "rollout_holds", "settling", "snapshots", "undo_scope"},
     {"pod_gates", "trials"},
     {"pod_by_pod"},

@@ -548,7 +548,19 @@ TROUBLED = {
     ),
     "a budget that allows no eviction": (
         scene(made("DaemonSet", 3), budgets=[budget(3, 3)], honoured=frozenset(ONE_AT_A_TIME), evicted=ONE_AT_A_TIME),
-        [("budget_allows_nothing", RISK)],
+        [("budget_allows_nothing", BLOCKER)],
+    ),
+    "a budget that allows no eviction for a canary": (
+        scene(made("DaemonSet", 3), budgets=[budget(3, 3)], canaries=ONE_AT_A_TIME),
+        [("budget_allows_nothing", BLOCKER)],
+    ),
+    "two budgets, so that no pod is evicted": (
+        scene(made("DaemonSet", 3), budgets=[budget(3, 1), budget(3, 2, name="more")], evicted=ONE_AT_A_TIME),
+        [("budget_allows_nothing", BLOCKER)],
+    ),
+    "two budgets, so that no pod is evicted for a canary": (
+        scene(made("DaemonSet", 3), budgets=[budget(3, 1), budget(3, 2, name="more")], canaries=ONE_AT_A_TIME),
+        [("budget_allows_nothing", BLOCKER)],
     ),
     "all pods that are evicted at once": (
         scene(made("DaemonSet", 3), evicted={("DaemonSet", "shop", "api"): 3}),
@@ -820,6 +832,12 @@ HEALTHY = {
             budgets=[budget(3, 2)],
             honoured=frozenset(ONE_AT_A_TIME),
             evicted=ONE_AT_A_TIME,
+        ),
+        [],
+    ),
+    "two budgets of which each selects others": (
+        scene(
+            made("DaemonSet", 3), budgets=[budget(3, 2), budget(3, 3, {"app": "web"}, "more")], evicted=ONE_AT_A_TIME
         ),
         [],
     ),

@@ -30,7 +30,7 @@ OF_CODE = {
     **dict.fromkeys(
         ("one_replica", "no_pre_stop", "one_node", "one_zone", "image_pull", "latest_tag", "not_checked"), (NOTE,)
     ),
-    "budget_allows_nothing": (NOTE, RISK),
+    "budget_allows_nothing": (NOTE, BLOCKER),
     "gitops": (NOTE, RISK),
 }
 

@@ -219,7 +219,7 @@ def test_a_budget_is_asked_by_each_eviction_whatever_the_strategy_of_the_control
     assert not [one for one in checked["findings"] if "budget" in one["code"] or one["code"] == "all_pods_at_once"]
 
 
-def test_other_rollouts_leave_room_for_the_pods_that_are_evicted_at_a_time():
+def test_budgets_see_how_many_pods_are_evicted_at_a_time():
     cluster = DaemonCluster(daemon_set())
     before = copy.deepcopy(cluster.objects[AGENT])
     stamp = restart.Stamp(run="r1", at=datetime.datetime(2026, 11, 24, 22, 0, tzinfo=datetime.UTC))
@@ -227,18 +227,20 @@ def test_other_rollouts_leave_room_for_the_pods_that_are_evicted_at_a_time():
     step = DaemonStep(stamp, Mode(), lambda: stamp.at, its=its, how=how)
     kill(cluster, plan({**ZONE, "max_unavailable": 2}), 2)
     stops = kinds.kind_of(before).stops_at_once
-    assert stops(step.released(before)) == 0  # evictions ask the budgets
-    assert strategy_of(cluster)["type"] == "OnDelete" and stops(step.released(cluster.objects[AGENT])) == 2
-    cluster.edit(cluster.objects[AGENT], lambda one: one["spec"].update(updateStrategy=copy.deepcopy(ROLLING)))
-    assert stops(step.released(cluster.objects[AGENT])) == 1  # its controller does the rest
+    agent = cluster.objects[AGENT]
+    assert agent["spec"]["updateStrategy"]["type"] == "OnDelete"
+    for one in (before, agent):
+        assert stops(step.released(one)) == 0 and stops(step.evicting(one)) == 2
+    cluster.edit(agent, lambda one: one["spec"].update(updateStrategy=copy.deepcopy(ROLLING)))
+    assert stops(step.released(agent)) == 1 and step.evicting(agent) is None  # its controller does the rest
 
 
 def test_an_eviction_that_a_budget_does_not_allow_is_waited_for_with_its_answer():
-    cluster = budgeted(5)
-    cluster.allow = lambda pod: "agent needs 5 healthy pods and has 5 currently"
+    cluster = budgeted(4)
+    cluster.allow = lambda pod: "agent needs 4 healthy pods and has 4 currently"
     result = carry_out(cluster, plan(), wait_timeout="2m")
     assert outcome(result) == "unfinished" and not cluster.evicted and not cluster.deleted
-    told = "last seen: 0 of 5 pods are new; pod agent-2 may not be evicted yet: agent needs 5 healthy pods and has 5"
+    told = "last seen: 0 of 5 pods are new; pod agent-2 may not be evicted yet: agent needs 4 healthy pods and has 4"
     assert told in message(result) and HELD in message(result)
     cluster.allow = lambda pod: None
     assert outcome(start(cluster, plan())) == "restarted"

@@ -1,0 +1,42 @@
+# Copyright: restartx contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the turn of a task does to the pods of its workload, for PodDisruptionBudgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, Step
+from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
+from ansible_collections.restartx.core.plugins.module_utils.rollout import kinds
+
+
+def may_stop_pods(task: Task) -> bool:
+    """Whether a restart would change the workload of a task and may stop pods of it."""
+    workload = task.step.released(task.object)
+    return bool(kinds.kind_of(workload).stops_at_once(workload)) and isinstance(task.step.judge(task.object), Act)
+
+
+def evicts_pods(task: Task) -> bool:
+    """Whether a restart would evict the pods of a task. Each eviction asks the budgets, but Kubernetes does not know what
+    rolling updates are about to stop."""
+    if task.step.evicting(task.object) is None:
+        return False
+    return task.evicts or isinstance(task.step.judge(task.object), Act)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the turn of a task comes to: the workload as budgets see it from then on. None if no pods are stopped."""
+
+    seen: dict
+    step: Step
+    workload: dict | None
+    evicts: bool = False
+
+    @classmethod
+    def of(cls, task: Task) -> Start:
+        """For the present state of a task."""
+        if evicts_pods(task):
+            return cls(task.object, task.step, task.step.evicting(task.object), evicts=True)
+        return cls(task.object, task.step, task.step.released(task.object) if may_stop_pods(task) else None)
