@@ -85,16 +85,22 @@ class Watching(Background):
 
 
 class Evictions(Background):
-    """Somebody else, who evicts healthy pods at random moments, as far as the Eviction API lets them."""
+    """Somebody else, who evicts healthy pods at random moments, as far as the Eviction API lets them.
 
-    def __init__(self, namespace, seed, most):
+    Workloads may be `spared`: if an old pod of a StatefulSet with podManagementPolicy Parallel is evicted during a rolling
+    update, its controller (1.37) creates it with the revision from before and deletes it again, without end.
+    """
+
+    def __init__(self, namespace, seed, most, spared=()):
         super().__init__()
         self._namespace, self._choose, self._most = namespace, random.Random(f"evictions {seed}"), most
+        self._spared = spared
         self.granted: dict[str, str] = {}  # when each was, by the uid of the pod
 
     def go_on(self):
         while len(self.granted) < self._most and not self.stopped.wait(self._choose.uniform(0, 0.8)):
-            pods = sorted(filter(healthy, self._namespace.list("pods")), key=lambda pod: pod["metadata"]["name"])
+            pods = [one for one in self._namespace.list("pods") if one["metadata"]["labels"]["app"] not in self._spared]
+            pods = sorted(filter(healthy, pods), key=lambda pod: pod["metadata"]["name"])
             if pods:
                 self._evict(self._choose.choice(pods)["metadata"])
 
@@ -251,7 +257,8 @@ class Proof:
             one.name(mode): as_written(self.namespace, one.kind, one.name(mode)) for _case, one, mode in self.each
         }
         choose, began = random.Random(f"kills {self.seed}"), now()
-        watching, others = Watching(self.namespace), Evictions(self.namespace, self.seed, evictions)
+        parallel = {one.name(mode) for _case, one, mode in self.each if "Parallel" in one.more.values()}
+        watching, others = Watching(self.namespace), Evictions(self.namespace, self.seed, evictions, parallel)
         with watching, others:
             running = self.start()
             moments = sorted(

@@ -8,7 +8,6 @@ Budgets and pods are read in a worker, and only for namespaces in which somethin
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ansible_collections.restartx.core.plugins.module_utils.cluster.api import Cluster
 from ansible_collections.restartx.core.plugins.module_utils.cluster.errors import ClusterError, NotFound
@@ -19,7 +18,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budget_reads 
     look,
     looked,
 )
-from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts import Start
+from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts import Answer, Start
 from ansible_collections.restartx.core.plugins.module_utils.engine.observer import Work
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Clock
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import Event, State
@@ -36,22 +35,6 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.budgets impo
 
 AFTER_ERROR = 5.0
 LONGEST = 10.0  # seconds that one request may take
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Why a workload may not start, from what was known. Hundreds of workloads are asked about after each event."""
-
-    known: Look = NOTHING
-    pending: t.Sequence[tuple[int, bool]] = ()
-    workload: dict | None = None
-    state: State | None = None
-    reason: str | None = None
-
-    def holds(self, known: Look, pending: t.Sequence[tuple[int, bool]], task: Task) -> bool:
-        """Whether nothing has changed since."""
-        same = self.known is known and self.workload is task.object and self.state is task.state
-        return same and self.pending == pending
 
 
 class BudgetHold:
@@ -90,7 +73,7 @@ class BudgetHold:
         self._later: dict[Key, dict | None] = {}  # those as they were read last
         # By budget: how many pods the rollouts in progress may still stop, and whether a controller does that.
         self._pending: dict[int, tuple[int, bool]] = {}
-        self._rolling: dict[str, bool] = {}  # by namespace: whether a controller stops pods of one
+        self._rolling: set[str] | None = None  # the namespaces in which controllers replace pods for the run
         self._covered: dict[int, list[Task]] = {}  # by budget: whose pods it may select
         self._answers: dict[Key, Answer] = {}  # the last ones
         self._starts: dict[Key, Start] = {}  # the last ones
@@ -106,14 +89,16 @@ class BudgetHold:
 
     @property
     def lasting(self) -> bool:
-        """Whether the room that was missing last is kept by what has ended and is held: nothing of this call frees it."""
+        """Whether the room that the last task lacked is kept by what has ended and is held: nothing of this call frees it."""
         return self._lasting
 
     def reason(self, task: Task | None, now: float) -> str | None:
         """Says which budget leaves no room for the restart."""
-        self._lasting = False
-        if task is None or task.group not in self._groups or now > self.clock.monotonic():
+        if task is None or now > self.clock.monotonic():
             return None  # in the future, it is looked at when that instant has come
+        self._lasting = False
+        if task.group not in self._groups:
+            return None
         namespace, start = task.key[1], self._start(task)
         if start.workload is None or (start.evicts and not self._rolls_in(namespace)):
             self._answers.pop(task.key, None)
@@ -153,21 +138,23 @@ class BudgetHold:
 
     def _rolls_in(self, namespace: str) -> bool:
         """Whether a controller replaces pods there for the run."""
-        if namespace not in self._rolling:
-            here = (task for task in self.tasks if task.key[1] == namespace)
-            self._rolling[namespace] = any(self._is_under_way(task) and self._rolls(task) for task in here)
-        return self._rolling[namespace]
+        if self._rolling is None:
+            under_way = filter(self._is_under_way, self.tasks)
+            self._rolling = {task.key[1] for task in under_way if self._rolls(task)}
+        return namespace in self._rolling
 
     def _rolls(self, task: Task) -> bool:
         """Whether the controller of a workload stops its pods, and nobody evicts them."""
         return task.step.evicting(self._later.get(task.key) or task.object) is None
 
     def room(self, task: Task) -> Room:
-        """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none
-        until they are let go on."""
+        """Whether there is room for the rest of a rollout that is under way or held, or for the next eviction. Others that are
+        held take none until they are let go on."""
         now, namespace, workload = self.clock.monotonic(), task.key[1], self._object(task)
         if not (kinds.kind_of(workload).stops_at_once(workload) and budget_hold.rest(workload)):
             return Room(until=now + FRESH)
+        if not (self._rolls(task) or self._rolls_in(namespace)):
+            return Room(until=now + FRESH)  # each eviction asks the budgets, and nothing else of the run stops pods
         known = self._looks.get(namespace, NOTHING)
         if now >= known.until:
             self._wanted.add(namespace)
@@ -177,12 +164,21 @@ class BudgetHold:
         for cover in known.covers:
             if budgets.may_select(cover.budget, workload):
                 self._pending_of(cover)
-                others = [one for one in self._covered[id(cover)] if one is not task and (one.let_go or not one.held)]
-                pending = sum(self._may_stop(cover, one) for one in others if self._is_under_way(one))
-                reason = cover.closed_midway(workload, pending)
+                others = [one for one in self._covered[id(cover)] if one is not task and self._takes_room(one, task)]
+                reason = cover.closed_midway(workload, sum(self._may_stop(cover, one) for one in others))
                 if reason:
                     return Room(reason, until=known.until)
         return Room(until=known.until)
+
+    def _takes_room(self, task: Task, asks: Task) -> bool:
+        """Whether what a rollout may still stop leaves less for another one that asks midway. Of two, never both wait for each
+        other: what is held takes none, and evictions that Kubernetes does not allow take none until they ask again."""
+        if not self._is_under_way(task):
+            return False
+        if self._rolls(asks):
+            return (task.let_go or not task.held) and not task.refused
+        goes_on = task.let_go or task.state is State.ACTING or not self._is_held(task)
+        return task.running and self._rolls(task) and goes_on
 
     def _stays_closed(self, cover: Cover, task: Task) -> bool:
         """Whether only workloads that have ended, and are held, take the room that the task needs."""
@@ -220,8 +216,8 @@ class BudgetHold:
             return True
         if self._later.get(task.key, task.object) is None:
             return False
-        if task.running and not self._rolls(task):
-            return task.evicts
+        if not self._rolls(task) and (task.running or (task.state is State.ENDED and task.good)):
+            return task.running and task.evicts
         caused = task.running or task.changed or (self._run is not None and marks.run_of(task.object) == self._run)
         return caused and status.judge(self._object(task), task.generation).state != status.DONE
 
@@ -237,7 +233,7 @@ class BudgetHold:
 
     def _forget(self) -> None:
         self._pending.clear()
-        self._rolling.clear()
+        self._rolling = None
 
     def work(self, tasks: t.Iterable[Task]) -> Work | None:
         """Budgets and pods to read, if something waits for them."""

@@ -91,13 +91,15 @@ class Holds:
 
     def reason(self, member: str | None, now: float) -> str | None:
         """The first reason why the task with this title may not start; None if it may."""
-        return next(self._reasons(member, now, self._holds), None)
+        return next((reason for _hold, reason in self._reasons(member, now, self._holds)), None)
 
     def lasting(self, member: str | None, now: float) -> bool:
-        """Whether the call does not wait for one of the holds of this task."""
-        return any(True for _reason in self._reasons(member, now, [hold for hold in self._holds if hold.lasting]))
+        """Whether the call does not wait for one of the holds of this task. Holds that were not lasting when they were asked
+        last are not asked. Whether one is may depend on the task."""
+        asked = [hold for hold in self._holds if hold.lasting]
+        return any(hold.lasting for hold, _reason in self._reasons(member, now, asked))
 
-    def _reasons(self, member: str | None, now: float, holds: t.Iterable[Hold]) -> t.Iterator[str]:
+    def _reasons(self, member: str | None, now: float, holds: t.Iterable[Hold]) -> t.Iterator[tuple[Hold, str]]:
         task = None if member is None else self._tasks[member]
         for hold in holds:
             try:
@@ -105,4 +107,4 @@ class Holds:
             except Exception as error:  # a hold that fails keeps the task from starting
                 reason = f"whether it may begin could not be found out: {error}"
             if reason:
-                yield reason
+                yield hold, reason

@@ -52,14 +52,10 @@ def _of_evictions(workload: Object, covers: list[Cover], facts: Facts) -> list[s
     """Why no pod of it may be evicted, if a restart does that, pod by pod or for the canary of a DaemonSet."""
     key = kinds.key(workload)
     if key in facts.evicted:
-        evicting = rolling(workload, facts.evicted[key])
-        refusals = [cover.refusal_pod_by_pod(workload, evicting) for cover in covers]
-    elif key in facts.canaries and kinds.kind_of(workload).on_each_node:
-        evicting = rolling(workload, 1)
-        refusals = [cover.refusal_of_eviction(evicting, "canary", "canary") for cover in covers]
-    else:
-        return []
-    return [one for one in (rollouts.refusal_by_several(evicting, covers), *refusals) if one]
+        return rollouts.refusals_of_evictions(workload, rolling(workload, facts.evicted[key]), covers)
+    if key in facts.canaries and kinds.kind_of(workload).on_each_node:
+        return rollouts.refusals_of_evictions(workload, rolling(workload, 1), covers, "canary")
+    return []
 
 
 def _told(refusal: str) -> tuple[str, str]:

@@ -160,14 +160,10 @@ class Cover:
             return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget{way}"
         if not (self.stops(workload) and self.allows_nothing()):
             return None
+        if self._present[kinds.key(workload)] and not self._healthy[kinds.key(workload)]:
+            return None  # pods that are not ready may be evicted all the same (unhealthyPodEvictionPolicy)
         told = f"a {what} of {kinds.label(workload)} evicts pods{self._asks(min(self._wants()))}"
         return f"{told}; let the budget allow 1{way}"
-
-    def refusal_pod_by_pod(self, workload: Object, evicting: Object) -> str | None:
-        """The same for a restart of a workload pod by pod. `evicting` is how budgets see it then. Without between_pods, nobody
-        replaces the pods of one with the update strategy OnDelete."""
-        option = "between_pods" if kinds.kind_of(workload).strategy_of(workload).get("type") != "OnDelete" else ""
-        return self.refusal_of_eviction(evicting, "restart pod by pod", option)
 
     def room(self) -> int | None:
         """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known. Kubernetes
@@ -244,9 +240,19 @@ class Cover:
         return here - kind.keeps_midway(workload, here, ailing)
 
 
-def refusal_by_several(workload: Object, covers: t.Sequence[Cover]) -> str | None:
-    """Why no pod of the workload may be evicted if all of them are selected by several budgets; None if not. The Eviction API
-    answers with an error then."""
+def refusals_of_evictions(workload: Object, evicting: Object, covers: t.Sequence[Cover], option: str = "") -> list[str]:
+    """Why no pod of a workload would ever be evicted, each with the way out. `evicting` is how budgets see it meanwhile. The pods
+    are evicted for a canary, or without an option pod by pod."""
+    what, leave = option, option
+    if not option:  # without between_pods, nobody replaces the pods of one with the update strategy OnDelete
+        what = "restart pod by pod"
+        leave = "between_pods" if kinds.kind_of(workload).strategy_of(workload).get("type") != "OnDelete" else ""
+    refusals = [cover.refusal_of_eviction(evicting, what, leave) for cover in covers]
+    return [one for one in (_refusal_by_several(evicting, covers), *refusals) if one]
+
+
+def _refusal_by_several(workload: Object, covers: t.Sequence[Cover]) -> str | None:
+    """Why no pod may be evicted if all of them are selected by several budgets. The Eviction API answers with an error then."""
     names = [label(cover.budget) for cover in covers if cover.stops(workload) and cover.selects_all_of(workload)]
     if len(names) < 2:
         return None

@@ -35,7 +35,9 @@ def rolling(workload: Object, most: int | str) -> Object:
     kind = kinds.kind_of(workload)
     rest = {"maxSurge": 0} if kind.on_each_node else {"partition": 0}
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": number(most, workload), **rest}}
-    return {**workload, "spec": {**workload["spec"], kind.strategy: strategy}}
+    # With podManagementPolicy: Parallel, a controller does not wait for pods that are missing already.
+    spec = {name: value for name, value in workload["spec"].items() if name != "podManagementPolicy"}
+    return {**workload, "spec": {**spec, kind.strategy: strategy}}
 
 
 def place(workload: Object, pod: Object) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts
 from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
+from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, End, Follow
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
@@ -151,7 +152,7 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
     # What a canary holds was read with the strategy that is set for the hold.
     held = [task for task in tasks if isinstance(task.step, CanaryStep) and may_stop_pods(task)]
     held = [task for task in held if task.step.released(task.object) != task.object]
-    _read(call, known, held, [task.step.released(task.object) for task in tasks])
+    _read(call, known, held, [task.step.evicting(task.object) or task.step.released(task.object) for task in tasks])
     for task in tasks:
         start = Start.of(task)
         workload = start.workload if isinstance(task.step.judge(task.object), Act) else None
@@ -168,15 +169,15 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         call.warnings.append(f"{would}restarted although budgets leave no room: {some(reported, SHOWN)}")
     if known.unread:
         call.warnings.append(
-            f"whether restarts undercut a PodDisruptionBudget is not known in namespace {some(known.unread, SHOWN)}, because "
+            f"whether PodDisruptionBudgets allow the restarts is not known in namespace {some(known.unread, SHOWN)}, because "
             "budgets may not be read there; rbac/budgets.yml grants it"
         )
     if call.check_mode or not known.honouring:
         return []
     hold = BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)
     for task in tasks:
-        # The rest of a rollout after its canary waits for room, whatever kind of it the restart waited for.
-        asks = known.honouring if isinstance(task.step, CanaryStep) else known.enforcing
+        # The rest of a rollout after its canary waits for room, and so do evictions, whatever kind of it the restart waited for.
+        asks = known.honouring if isinstance(task.step, (CanaryStep, PodsRestartStep)) else known.enforcing
         task.room = hold.room if task.group in asks else None
     return [hold]
 
@@ -194,12 +195,8 @@ def _refusal(known: Known, task: Task, workload: dict, evicts: bool) -> str | No
     of_canary = isinstance(task.step, CanaryStep) and task.step.its.evicts
     if not (evicts or of_canary):
         return None
-    several = budgets.refusal_by_several(workload, covers)
-    if evicts:
-        refusals = (cover.refusal_pod_by_pod(task.object, workload) for cover in covers)
-    else:
-        refusals = (cover.refusal_of_eviction(workload, "canary", "canary") for cover in covers)
-    return several or next(filter(None, refusals), None)
+    refusals = budgets.refusals_of_evictions(task.object, workload, covers, "" if evicts else "canary")
+    return next(iter(refusals), None)
 
 
 def journaled(of_gates: t.Callable[[], dict[str, t.Any]], tasks: t.Sequence[Task]) -> dict[str, t.Any]:

@@ -21,6 +21,7 @@ from ansible_collections.restartx.core.plugins.module_utils.rollout.causes impor
 from ansible_collections.restartx.core.plugins.module_utils.rollout.errors import RolloutError
 
 CORE = {"tier": "core"}
+ROLLING_SET = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
 AGE = {"between_pods": {"order": "age"}}
 GOOD = {"restarted", "already_restarted"}
 # Workloads whose pods are evicted: by their kind, and whether their controller would replace the pods otherwise.
@@ -30,6 +31,8 @@ EVICTED = [("StatefulSet", False), ("DaemonSet", False), ("DaemonSet", True)]
 class SharedCluster(DaemonCluster):
     """Budgets that want `least` healthy pods select the pods of all workloads. A controller thinks for a while before it replaces
     a pod. `lowest` is how few pods were healthy at once."""
+
+    labels = CORE  # that the budgets select
 
     def __init__(self, *workloads, least, thinks=1.5, budgets=("all",), **times):
         for one in workloads:
@@ -55,12 +58,9 @@ class SharedCluster(DaemonCluster):
     def list(self, path, params=None, *, deadline=None):
         if path.endswith("/poddisruptionbudgets"):
             self._ask("list", path, deadline)
-            given = (CORE_PODS, self.most, self.pods)
+            given = ({"matchLabels": self.labels}, self.most, self.pods)
             return Listing([budget(name, *given, minAvailable=self.least) for name in self.budgets], "1")
         return super().list(path, params, deadline=deadline)
-
-
-CORE_PODS = {"matchLabels": CORE}
 
 
 def entry(name, kind="DaemonSet", **more):
@@ -175,13 +175,22 @@ def test_where_there_is_room_for_both_or_no_rolling_update_nothing_waits():
     assert shop.evicted and once == 1  # they are read before anything is touched
 
 
-def test_what_is_held_after_its_failure_is_not_waited_for():
-    shop = SharedCluster(on_delete(), daemon_set("net", 3), least=5)
-    shop.broken = {f"net-{place}" for place in range(3)}
-    canary = {"pods": 1, "hold": "3s"}
-    result = carry_out(shop, plan(entry("net", canary=canary), entry("db", "StatefulSet", **AGE), timeout="20s"))
-    assert outcomes(result)["net"] in ("failed", "unfinished") and outcomes(result)["db"] == "not_started"
-    assert not [name for name in shop.evicted if name.startswith("db")]
+@pytest.mark.parametrize("second", [entry("mesh"), entry("db", "StatefulSet", **AGE)], ids=["rolling", "evicted"])
+def test_what_is_held_after_its_failure_ends_what_waits_for_its_room(second):
+    shop = SharedCluster(on_delete(), daemon_set("mesh", 3), daemon_set("net", 3), least=8)
+    executor = Executor(shop)
+    executor.later(10, lambda: shop.set_ready(new_pod(shop, "net"), "False"))
+    executor.later(20, lambda: shop.set_ready(new_pod(shop, "net"), "True"))
+    several = {**plan(entry("net", canary={"pods": 1, "hold": "60s"}), second), "failure_budget": 9}
+    result = carry_out(shop, several, wait_timeout="2h")
+    assert outcomes(result) == {"net": "failed", second["id"]: "not_started"} and executor.clock.passed < 60
+    assert "other rollouts of the run may still stop 1" in told(result, second["id"])
+
+
+def new_pod(shop, name):
+    """The first pod of a workload that is of the newest revision."""
+    newest = shop.history[f"uid-shop-{name}"][-1]["metadata"]["name"]
+    return next(pod for pod in shop.pods if pod["metadata"]["labels"]["controller-revision-hash"] == newest)
 
 
 @pytest.mark.parametrize("budgets", ["honour", "report"])
@@ -221,3 +230,57 @@ def test_budgets_that_may_not_be_read_are_told_before_anything_is_touched(kind, 
     verb, call = calling.prepare("k8s_rollout_restart", shop, **given)
     assert outcomes(calling.carry_out(verb, call)) == {"db": "restarted"}
     assert any("is not known in namespace shop" in warning for warning in call.warnings)
+
+
+@pytest.mark.parametrize("mode", ["honour", "report"])
+@pytest.mark.parametrize("queue", [{"between_pods": {"order": "ordinal"}}, {"canary": {"pods": 1, "hold": "1s"}}])
+def test_what_is_never_evicted_is_refused_also_beside_what_is_held_between_its_pods(queue, mode):
+    shop = SharedCluster(on_delete(), on_delete("StatefulSet", "queue", updateStrategy=ROLLING_SET), least=3)
+    shop.labels = {"app": "db"}
+    both = plan(entry("db", "StatefulSet", **AGE), entry("queue", "StatefulSet", **queue), budgets=mode)
+    result = start(shop, both, check_mode=True)
+    assert outcomes(result)["db"] == "refused" and "wants 3 healthy pods of 3" in told(result, "db")
+
+
+@pytest.mark.parametrize("mode", ["honour", "report"])
+def test_a_workload_without_a_healthy_pod_is_left_to_kubernetes(mode):
+    shop = SharedCluster(on_delete(), least=3)
+    shop.go_on(Executor(shop))
+    for pod in shop.pods:
+        shop.set_ready(pod, "False")
+    result = carry_out(shop, plan(entry("db", "StatefulSet", **AGE), budgets=mode))
+    assert outcomes(result) == {"db": "restarted"} and len(shop.evicted) == 3
+
+
+def break_one(shop, name):
+    """An old pod of a workload is no longer ready."""
+    newest = shop.history[f"uid-shop-{name}"][-1]["metadata"]["name"]
+    mine = [pod for pod in shop.pods if pod["metadata"]["name"].startswith(f"{name}-")]
+    old = [pod for pod in mine if pod["metadata"]["labels"]["controller-revision-hash"] != newest or name == "other"]
+    shop.set_ready(old[-1], "False")
+
+
+@pytest.mark.parametrize("thinks", [0.5, 1.5, 4.0])
+@pytest.mark.parametrize("mode", ["honour", "report"])
+def test_what_a_canary_holds_and_evictions_never_wait_for_each_other(mode, thinks):
+    shop = SharedCluster(
+        on_delete(), daemon_set("net", 3), on_delete("StatefulSet", "other", 1), least=5, thinks=thinks
+    )
+    executor = Executor(shop)
+    executor.later(6.0, lambda: break_one(shop, "other"))  # for good
+    executor.later(6.6, lambda: break_one(shop, "net"))  # until its controller goes on
+    net, db = entry("net", canary={"pods": 1, "hold": "30s"}), entry("db", "StatefulSet", **AGE, budgets=mode)
+    found = outcomes(carry_out(shop, plan(net, db)))
+    assert set(found.values()) == {"restarted"} and executor.clock.passed < 120, found
+    assert mode == "report" or shop.lowest == 4  # two are broken, and nothing is stopped besides
+
+
+def test_what_is_done_is_not_read_again_while_another_one_waits():
+    names = [f"db{number}" for number in range(6)]
+    workloads = [*(on_delete("StatefulSet", name, 1) for name in [*names, "last"]), daemon_set("mesh", 3)]
+    shop = SharedCluster(*workloads, least=9, thinks=15.0)
+    first = [entry(name, "StatefulSet", **AGE) for name in names]
+    later = [entry("mesh", after=names), entry("last", "StatefulSet", after=names, **AGE)]
+    assert set(outcomes(carry_out(shop, plan(*first, *later))).values()) == {"restarted"}
+    assert asked_for(shop, "poddisruptionbudgets") > 3
+    assert not [path for verb, path in shop.asked if verb == "get" and path.endswith("/db0")]

@@ -113,7 +113,7 @@ def test_with_report_nobody_needs_the_permission_and_a_warning_says_what_is_unkn
     verb, call = calling.prepare("k8s_rollout_restart", cluster, namespace=["shop"], budgets="report")
     assert outcomes(calling.carry_out(verb, call)) == {"api": "restarted"}
     (warning,) = call.warnings
-    assert warning.startswith("whether restarts undercut a PodDisruptionBudget is not known in namespace shop")
+    assert warning.startswith("whether PodDisruptionBudgets allow the restarts is not known in namespace shop")
 
 
 def test_nothing_is_read_for_strategies_that_stop_no_pod_first():
