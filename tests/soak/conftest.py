@@ -36,7 +36,12 @@ def pytest_addoption(parser):
     group = parser.getgroup("soak")
     group.addoption("--kills", type=int, default=1, help="how many moments each kind of kill comes at")
     group.addoption("--faults", type=int, default=1, help="how many moments each kind of fault comes at")
-    group.addoption("--strategies", type=int, default=1, help="how many times 13 strategies and budgets are drawn")
+    group.addoption(
+        "--strategies",
+        type=int,
+        default=1,
+        help="how many times 13 strategies and budgets are drawn, and 4 cases with evictions",
+    )
     group.addoption(
         "--loads", type=int, default=1, help="how often each careful restart is made three times under load"
     )

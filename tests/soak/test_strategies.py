@@ -1,7 +1,7 @@
 # Copyright: restartx contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A hundred drawn strategies and budgets on all kinds, each with `honour` and with `enforce`: tests/system/proof.py says
-what is proved. Each moment draws some, and its seed draws them again. All of it takes about half an hour on two cores."""
+what is proved. Each moment draws some, and its seed draws them again. All of it takes about an hour on two cores."""
 
 from __future__ import annotations
 

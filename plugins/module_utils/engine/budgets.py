@@ -94,11 +94,8 @@ class BudgetHold:
 
     def reason(self, task: Task | None, now: float) -> str | None:
         """Says which budget leaves no room for the restart."""
-        if task is None or now > self.clock.monotonic():
+        if task is None or task.group not in self._groups or now > self.clock.monotonic():
             return None  # in the future, it is looked at when that instant has come
-        self._lasting = False
-        if task.group not in self._groups:
-            return None
         namespace, start = task.key[1], self._start(task)
         if start.workload is None or (start.evicts and not self._rolls_in(namespace)):
             self._answers.pop(task.key, None)
@@ -107,6 +104,7 @@ class BudgetHold:
         answer = self._answers.get(task.key, Answer())
         if now >= known.until:
             self._wanted.add(namespace)
+            self._lasting = False
             return answer.reason or f"the budgets of namespace {namespace} are being read"
         pending = [self._pending_of(cover) for cover in known.covers]
         if not answer.holds(known, pending, task):
@@ -148,13 +146,11 @@ class BudgetHold:
         return task.step.evicting(self._later.get(task.key) or task.object) is None
 
     def room(self, task: Task) -> Room:
-        """Whether there is room for the rest of a rollout that is under way or held, or for the next eviction. Others that are
-        held take none until they are let go on."""
+        """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none
+        until they are let go on."""
         now, namespace, workload = self.clock.monotonic(), task.key[1], self._object(task)
         if not (kinds.kind_of(workload).stops_at_once(workload) and budget_hold.rest(workload)):
             return Room(until=now + FRESH)
-        if not (self._rolls(task) or self._rolls_in(namespace)):
-            return Room(until=now + FRESH)  # each eviction asks the budgets, and nothing else of the run stops pods
         known = self._looks.get(namespace, NOTHING)
         if now >= known.until:
             self._wanted.add(namespace)
@@ -164,30 +160,24 @@ class BudgetHold:
         for cover in known.covers:
             if budgets.may_select(cover.budget, workload):
                 self._pending_of(cover)
-                others = [one for one in self._covered[id(cover)] if one is not task and self._takes_room(one, task)]
-                reason = cover.closed_midway(workload, sum(self._may_stop(cover, one) for one in others))
+                others = [one for one in self._covered[id(cover)] if one is not task and (one.let_go or not one.held)]
+                pending = sum(self._may_stop(cover, one) for one in others if self._is_under_way(one))
+                reason = cover.closed_midway(workload, pending)
                 if reason:
                     return Room(reason, until=known.until)
         return Room(until=known.until)
 
-    def _takes_room(self, task: Task, asks: Task) -> bool:
-        """Whether what a rollout may still stop leaves less for another one that asks midway. Of two, never both wait for each
-        other: what is held takes none, and evictions that Kubernetes does not allow take none until they ask again."""
-        if not self._is_under_way(task):
-            return False
-        if self._rolls(asks):
-            return (task.let_go or not task.held) and not task.refused
-        goes_on = task.let_go or task.state is State.ACTING or not self._is_held(task)
-        return task.running and self._rolls(task) and goes_on
-
     def _stays_closed(self, cover: Cover, task: Task) -> bool:
-        """Whether only workloads that have ended, and are held, take the room that the task needs."""
-        workload = self._start(task).workload
-        if not workload or not budgets.may_select(cover.budget, task.object) or cover.closed(workload):
+        """Whether only workloads that have ended, and are held, take the room that the task needs. Pods that are not ready now
+        may be so again."""
+        start, room = self._start(task), cover.room()
+        if not start.workload or room is None or not budgets.may_select(cover.budget, task.object):
             return False
+        needs = cover.stops(start.workload)
+        needs = min(needs, room) if start.evicts else needs  # alone, it would not have to ask
         held = [one for one in self._covered.get(id(cover), ()) if one.state is State.ENDED and self._is_held(one)]
         kept = sum(self._may_stop(cover, one) for one in held if self._is_under_way(one))
-        return cover.closed(workload, kept) is not None
+        return room - kept < needs <= room
 
     def _is_held(self, task: Task) -> bool:
         """Whether a canary, or a pause, keeps its rollout from going on."""

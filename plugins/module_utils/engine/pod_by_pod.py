@@ -26,7 +26,7 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.pod_course im
 from ansible_collections.restartx.core.plugins.module_utils.engine.pod_gates import PodGates
 from ansible_collections.restartx.core.plugins.module_utils.engine.protocols import Executor
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED, State
-from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod, Room
+from ansible_collections.restartx.core.plugins.module_utils.engine.step import PodByPod
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
 from ansible_collections.restartx.core.plugins.module_utils.engine.timers import Timers
 from ansible_collections.restartx.core.plugins.module_utils.gates.provider import Asking
@@ -37,7 +37,6 @@ from ansible_collections.restartx.core.plugins.module_utils.schedule import dura
 from ansible_collections.restartx.core.plugins.module_utils.selection.earlier import Key
 
 LOOK_EVERY = 2.0  # seconds after which the pods are read again if the workload shows no change
-ROOM_AGAIN = 0.5  # seconds until budgets are asked again that leave no room
 REFUSED_PAUSE = 5.0  # seconds until an eviction that a budget does not allow, or an error, is tried again
 REQUEST_SECONDS = 30.0  # how long one answer may take
 UNREAD_SECONDS = 120.0  # seconds without an answer after which nothing more is waited for
@@ -71,7 +70,8 @@ class PodsOneByOne:
         self._timers = timers
         self._permission = permission
         self._ended, self._failed = ended, failed
-        self._moves, self._done = moves, done
+        self._moves = moves
+        self._done = done
         self._courses: dict[Key, Course] = {}
         self._zones: dict[str, str] = {}  # of the nodes, for all tasks
         self._numbers = itertools.count()
@@ -177,17 +177,8 @@ class PodsOneByOne:
         if least and asked_at < settled_at:
             self._gates.leave(task)
             self._hold(task, course, f"{turn.done}, and must stay ready for {duration.text(least)}", settled_at)
-        elif not self._has_room(task, course, now):
-            self._gates.leave(task)
         elif self._gates.open(task, its.gates, turn.pod["metadata"]["uid"], course.joins):
             self._evict(task, course, turn)
-
-    def _has_room(self, task: Task, course: Course, now: float) -> bool:
-        """Whether budgets leave room beside rolling updates, which have gone on since Kubernetes did not allow an eviction."""
-        room = task.room(task) if task.refused and task.room else Room()
-        if room.reason:
-            self._hold(task, course, f"{course.done}; {room.reason}", max(room.until, now + ROOM_AGAIN))
-        return not room.reason
 
     def _wait(self, task: Task, course: Course, message: str) -> None:
         """Something is under way that should end within the timeout."""
@@ -226,7 +217,7 @@ class PodsOneByOne:
         course.places[slot] = pod_order.zone_of(pod, self._zones)
         course.evicted_name = meta["name"]
         self._gates.leave(task)  # they are asked again if this is not allowed
-        task.message, task.refused = f"{turn.done}; evicting pod {meta['name']}", False
+        task.message = f"{turn.done}; evicting pod {meta['name']}"
         cluster = guarded(self._executor.cluster, self._permission.permitted(task.after_failure))
         until = self._executor.clock.monotonic() + REQUEST_SECONDS
         self._executor.do(("evict", task.key), requests.evict, cluster, pod, until)
@@ -255,7 +246,6 @@ class PodsOneByOne:
         elif isinstance(error, Forbidden):
             self._failed(task, Outcome.FAILED, str(error) if error.refusal else f"{error}; {GRANT}")
         elif isinstance(error, OverBudget):
-            task.refused = task.step.evicting(task.object) is not None and not _undoes(task)
             self._not_yet(task, course, error.refusal)
         elif isinstance(error, (Conflict, NotFound)):
             self._wait(task, course, f"{course.done}; pod {course.evicted_name} is gone")

@@ -58,7 +58,6 @@ class Task:
     trouble: str = ""  # what is wrong with its pods now; it may recover
     gate: str = ""  # after its rollout: which gate is closed, and its last answer
     held: str = ""  # why budgets leave no room for the rest of its rollout, while that is held or about to be
-    refused: bool = False  # Kubernetes has not allowed its last eviction, because of a budget
     let_go: bool = False  # it is held, and a request to let it go on is on its way
     room: t.Callable[[Task], Room] | None = None  # asks for that; None if nothing is asked
     gates_passed: bool = False  # an earlier start of the run saw its gates open after its rollout

@@ -160,10 +160,18 @@ class Cover:
             return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget{way}"
         if not (self.stops(workload) and self.allows_nothing()):
             return None
-        if self._present[kinds.key(workload)] and not self._healthy[kinds.key(workload)]:
-            return None  # pods that are not ready may be evicted all the same (unhealthyPodEvictionPolicy)
+        if self._all_may_go(workload):
+            return None
         told = f"a {what} of {kinds.label(workload)} evicts pods{self._asks(min(self._wants()))}"
         return f"{told}; let the budget allow 1{way}"
+
+    def _all_may_go(self, workload: Object) -> bool:
+        """Whether the Eviction API lets all pods of the workload go without room: those that are pending, and with the policy
+        AlwaysAllow also others that are not ready."""
+        key, always = kinds.key(workload), field(self.budget, "spec.unhealthyPodEvictionPolicy") == "AlwaysAllow"
+        own = [pod for pod in self._pods if owner.workload_of(pod) == key and not is_dead(pod)]
+        free = (not healthy(pod) if always else field(pod, "status.phase") == "Pending" for pod in own)
+        return bool(own) and all(free)
 
     def room(self) -> int | None:
         """How many pods it allows to stop if all are healthy, in the strictest reading; None while nothing is known. Kubernetes

@@ -14,7 +14,6 @@ from ansible_collections.restartx.core.plugins.module_utils.engine.budget_starts
 from ansible_collections.restartx.core.plugins.module_utils.engine.budgets import BudgetHold
 from ansible_collections.restartx.core.plugins.module_utils.engine.canary_steps import CanaryStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.executor import together
-from ansible_collections.restartx.core.plugins.module_utils.engine.pod_steps import PodsRestartStep
 from ansible_collections.restartx.core.plugins.module_utils.engine.states import FOLLOWED
 from ansible_collections.restartx.core.plugins.module_utils.engine.step import Act, End, Follow
 from ansible_collections.restartx.core.plugins.module_utils.engine.task import Task
@@ -176,8 +175,8 @@ def apply(call: Call, known: Known, tasks: t.Sequence[Task], run: str) -> list[B
         return []
     hold = BudgetHold(tasks, known.honouring, run, call.cluster, call.clock, known.covers, known.at)
     for task in tasks:
-        # The rest of a rollout after its canary waits for room, and so do evictions, whatever kind of it the restart waited for.
-        asks = known.honouring if isinstance(task.step, (CanaryStep, PodsRestartStep)) else known.enforcing
+        # The rest of a rollout after its canary waits for room, whatever kind of it the restart waited for.
+        asks = known.honouring if isinstance(task.step, CanaryStep) else known.enforcing
         task.room = hold.room if task.group in asks else None
     return [hold]
 
