@@ -284,9 +284,8 @@ class Proof:
         )
 
     def _settle(self):
-        held = [
-            (one, mode) for _case, one, mode in self.each if one.on_delete
-        ]  # kubectl does not tell when these are there
+        # kubectl does not tell when the pods of these are there.
+        held = [(one, mode) for _case, one, mode in self.each if one.on_delete]
         wait_until(lambda: all(self._ready(*one) for one in held), "the pods that are evicted", LONGEST)
         others = [(one, mode) for _case, one, mode in self.each if not one.on_delete]
         self.namespace.at_rest(*(f"{one.kind}/{one.name(mode)}" for one, mode in others))

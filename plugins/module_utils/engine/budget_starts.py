@@ -20,17 +20,10 @@ def may_stop_pods(task: Task) -> bool:
     return bool(kinds.kind_of(workload).stops_at_once(workload)) and isinstance(task.step.judge(task.object), Act)
 
 
-def evicts_pods(task: Task) -> bool:
-    """Whether a restart would evict the pods of a task. Each eviction asks the budgets, but Kubernetes does not know what
-    rolling updates are about to stop."""
-    if task.step.evicting(task.object) is None:
-        return False
-    return task.evicts or isinstance(task.step.judge(task.object), Act)
-
-
 @dataclass(frozen=True)
 class Start:
-    """What the turn of a task comes to: the workload as budgets see it from then on. None if no pods are stopped."""
+    """What the turn of a task comes to: the workload as budgets see it from then on. None if no pods are stopped. If it `evicts`
+    pods, each eviction asks the budgets, but Kubernetes does not know what rolling updates are about to stop."""
 
     seen: dict
     step: Step
@@ -40,8 +33,9 @@ class Start:
     @classmethod
     def of(cls, task: Task) -> Start:
         """For the present state of a task."""
-        if evicts_pods(task):
-            return cls(task.object, task.step, task.step.evicting(task.object), evicts=True)
+        evicting = task.step.evicting(task.object)
+        if evicting is not None and (task.evicts or isinstance(task.step.judge(task.object), Act)):
+            return cls(task.object, task.step, evicting, evicts=True)
         return cls(task.object, task.step, task.step.released(task.object) if may_stop_pods(task) else None)
 
 

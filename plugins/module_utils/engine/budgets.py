@@ -124,12 +124,12 @@ class BudgetHold:
     def _closed(self, known: Look, task: Task) -> str | None:
         start = self._start(task)
         for cover in known.covers:
-            if start.workload and budgets.may_select(cover.budget, task.object):
-                pending, rolling = self._pending_of(cover)
+            pending, rolling = self._pending_of(cover)
+            asks = rolling or not start.evicts  # Kubernetes keeps evictions apart from each other
+            if asks and start.workload and budgets.may_select(cover.budget, task.object):
                 # A workload that is looked at again after a conflict counts itself as under way.
                 own = self._may_stop(cover, task) if self._is_under_way(task) else 0
-                # Kubernetes keeps evictions apart from each other.
-                reason = cover.closed(start.workload, pending - own) if rolling or not start.evicts else None
+                reason = cover.closed(start.workload, pending - own)
                 if reason:
                     return reason
         return None
@@ -143,7 +143,7 @@ class BudgetHold:
 
     def _rolls(self, task: Task) -> bool:
         """Whether the controller of a workload stops its pods, and nobody evicts them."""
-        return task.step.evicting(self._later.get(task.key) or task.object) is None
+        return task.step.evicting(self._seen(task)) is None
 
     def room(self, task: Task) -> Room:
         """Whether there is room for the rest of a rollout that is under way or held. Others that are held take none
@@ -181,7 +181,7 @@ class BudgetHold:
 
     def _is_held(self, task: Task) -> bool:
         """Whether a canary, or a pause, keeps its rollout from going on."""
-        seen = self._later.get(task.key) or task.object
+        seen = self._seen(task)
         return bool(kinds.field(seen, "spec.paused")) or task.step.released(seen) != seen
 
     def _pending_of(self, cover: Cover) -> tuple[int, bool]:
@@ -214,8 +214,12 @@ class BudgetHold:
     def _object(self, task: Task) -> dict:
         """The workload as its rollout will go on: a canary holds it only for a while. Before the turn of a task, and after its
         end, nobody evicts its pods."""
-        seen = self._later.get(task.key) or task.object
+        seen = self._seen(task)
         return (task.step.evicting(seen) if task.running else None) or task.step.released(seen)
+
+    def _seen(self, task: Task) -> dict:
+        """The workload as it was seen last, also if the loop no longer follows it."""
+        return self._later.get(task.key) or task.object
 
     def see(self, event: Event) -> None:
         """A rollout that begins or ends leaves another room for the others."""

@@ -52,9 +52,9 @@ def _of_evictions(workload: Object, covers: list[Cover], facts: Facts) -> list[s
     """Why no pod of it may be evicted, if a restart does that, pod by pod or for the canary of a DaemonSet."""
     key = kinds.key(workload)
     if key in facts.evicted:
-        return rollouts.refusals_of_evictions(workload, rolling(workload, facts.evicted[key]), covers)
+        return rollouts.refusals_of_evictions(workload, rolling(workload, facts.evicted[key]), covers, canary=False)
     if key in facts.canaries and kinds.kind_of(workload).on_each_node:
-        return rollouts.refusals_of_evictions(workload, rolling(workload, 1), covers, "canary")
+        return rollouts.refusals_of_evictions(workload, rolling(workload, 1), covers, canary=True)
     return []
 
 

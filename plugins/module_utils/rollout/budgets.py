@@ -158,9 +158,7 @@ class Cover:
         way = f", or leave {option} out for it, in an entry of its own" if option else ""
         if self.stops(workload) and self._not_computed:
             return f"{unknown(self.budget)}, so no pod could be evicted for a {what}; correct the budget{way}"
-        if not (self.stops(workload) and self.allows_nothing()):
-            return None
-        if self._all_may_go(workload):
+        if not (self.stops(workload) and self.allows_nothing()) or self._all_may_go(workload):
             return None
         told = f"a {what} of {kinds.label(workload)} evicts pods{self._asks(min(self._wants()))}"
         return f"{told}; let the budget allow 1{way}"
@@ -248,13 +246,12 @@ class Cover:
         return here - kind.keeps_midway(workload, here, ailing)
 
 
-def refusals_of_evictions(workload: Object, evicting: Object, covers: t.Sequence[Cover], option: str = "") -> list[str]:
-    """Why no pod of a workload would ever be evicted, each with the way out. `evicting` is how budgets see it meanwhile. The pods
-    are evicted for a canary, or without an option pod by pod."""
-    what, leave = option, option
-    if not option:  # without between_pods, nobody replaces the pods of one with the update strategy OnDelete
-        what = "restart pod by pod"
-        leave = "between_pods" if kinds.kind_of(workload).strategy_of(workload).get("type") != "OnDelete" else ""
+def refusals_of_evictions(workload: Object, evicting: Object, covers: t.Sequence[Cover], canary: bool) -> list[str]:
+    """Why no pod of a workload would ever be evicted, for its canary or pod by pod, each with the way out. `evicting` is how
+    budgets see it meanwhile."""
+    what, leave = ("canary", "canary") if canary else ("restart pod by pod", "between_pods")
+    if kinds.kind_of(workload).strategy_of(workload).get("type") == "OnDelete" and not canary:
+        leave = ""  # nobody else replaces its pods
     refusals = [cover.refusal_of_eviction(evicting, what, leave) for cover in covers]
     return [one for one in (_refusal_by_several(evicting, covers), *refusals) if one]
 

@@ -194,7 +194,7 @@ def _refusal(known: Known, task: Task, workload: dict, evicts: bool) -> str | No
     of_canary = isinstance(task.step, CanaryStep) and task.step.its.evicts
     if not (evicts or of_canary):
         return None
-    refusals = budgets.refusals_of_evictions(task.object, workload, covers, "" if evicts else "canary")
+    refusals = budgets.refusals_of_evictions(task.object, workload, covers, canary=not evicts)
     return next(iter(refusals), None)
 
 

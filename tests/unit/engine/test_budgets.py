@@ -276,6 +276,9 @@ def test_a_canary_that_failed_and_stays_held_ends_what_waits_for_its_room(kind):
     one.api.state = State.ENDED
     assert "other rollouts of the run may still stop 1" in one.reason(one.web)
     assert one.hold.lasting
+    # What waits for no budget says nothing of what does. It may be held by something else.
+    other = Task(("Deployment", "shop", "other"), "2", freeing("other"), one.web.step)
+    assert one.reason(other) == "" and one.reason(None) == "" and one.hold.lasting
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
